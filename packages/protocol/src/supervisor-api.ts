@@ -1,0 +1,216 @@
+/**
+ * What server and supervisor say to each other: HTTP/1.1 with JSON bodies over a Unix socket (0600), or over TCP with
+ * mutual TLS. Every path begins with `/v1`; the major version in `GET /v1/status` decides whether a server adopts a
+ * running supervisor.
+ *
+ * | call | body → answer |
+ * |---|---|
+ * | `GET /v1/status` | → {@link SupervisorStatus} |
+ * | `GET /v1/events?after=SEQ` | → NDJSON of {@link SupervisorEvent}, for ever. An open stream is the server's lease |
+ * | `POST /v1/events/ack` | {@link AckRequest} → 204; events up to `seq` may be forgotten |
+ * | `POST /v1/builds` | {@link BuildRequest} → NDJSON of {@link BuildMessage}, last one `done` or `failed`. Closing it does not stop a build others wait for |
+ * | `POST /v1/runners` | {@link StartRunnerRequest} → {@link StartRunnerResponse}, at once; the rest arrives as events |
+ * | `POST /v1/runners/ID/stop` | {@link StopRequest} → 204 (404 unknown) |
+ * | `POST /v1/runners/ID/kill` | → 204 (404 unknown) |
+ * | `GET /v1/runners/ID/result` | → bytes of the pickled result; `DELETE` forgets it |
+ * | `POST /v1/shutdown` | {@link StopRequest} → 204, then everything ends |
+ *
+ * Errors: status of the catalogue, body {@link SupervisorErrorBody}.
+ */
+import type { ErrorCode } from './error-catalogue.ts';
+
+/** Raised when a change breaks older peers; a server adopts supervisors of this version and the one before. */
+export const supervisorProtocolVersion = 1;
+
+/** JSON as it travels. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export interface SupervisorErrorBody {
+  code: ErrorCode;
+  message: string;
+}
+
+export interface SupervisorStatus {
+  protocolVersion: number;
+  /** Lanner's own version. */
+  version: string;
+  pid: number;
+  /** New at every start of a supervisor; event sequence numbers belong to it. */
+  bootId: string;
+  startedAtMs: number;
+  isolation: { level: 'namespaces' | 'process-group'; reason: string };
+  /** Live runners, and ended ones whose final event is not acknowledged yet. */
+  runners: RunnerSnapshot[];
+  lastSeq: number;
+}
+
+/** What a Python environment is made of: the client's definition, untouched. */
+export interface EnvironmentDefinition {
+  kind: 'virtualenv' | 'container' | 'conda';
+  /** The Struct the client sent: `python_version`, `requirements`, `resolver` … */
+  configuration: { [key: string]: Json };
+}
+
+export interface BuildRequest {
+  accountId: string;
+  /** Small number, unique per account; a root supervisor derives the account's uid from it. */
+  accountOrdinal: number;
+  environment: EnvironmentDefinition;
+  /** Build anew although a finished tree exists. */
+  force: boolean;
+}
+
+export type BuildMessage =
+  | { type: 'log'; atMs: number; level: LogLevel; line: string }
+  /** `environmentId`: content hash of the definition; `cached`: nothing had to be built. */
+  | { type: 'done'; environmentId: string; cached: boolean }
+  | { type: 'failed'; code: ErrorCode; message: string };
+
+/** How the code of a runner is found. Blobs are content-addressed (SHA-256, hex) in the blob store. */
+export type Callable =
+  | { kind: 'serialized'; method: string; blob: string; setup?: { method: string; blob: string } }
+  | { kind: 'entrypoint'; entrypoint: string };
+
+export interface AppFile {
+  /** SHA-256 over bytes and mode, as the client computes it; also the blob's name. */
+  hash: string;
+  /** POSIX, below /app. */
+  relativePath: string;
+  /** st_mode, e.g. 0o100644. */
+  mode: number;
+}
+
+export interface HealthCheck {
+  path: string;
+  /** Absent: try GET first. */
+  method?: 'GET' | 'POST';
+  startPeriodMs: number;
+  timeoutMs: number;
+  failureThreshold: number;
+  callRegularly: boolean;
+}
+
+export interface StartRunnerRequest {
+  runnerId: string;
+  accountId: string;
+  /** As in {@link BuildRequest}. */
+  accountOrdinal: number;
+  /** Revision or run this runner belongs to; a label for logs. */
+  revisionId: string;
+  /** Public name, `owner/app`. */
+  appName: string;
+  environment: EnvironmentDefinition;
+  callable: Callable;
+  /** `serve`: lives until stopped, a return is a failure. `run`: lives until the callable returns. */
+  purpose: 'serve' | 'run';
+  runOnMainThread: boolean;
+  /** Port the app listens on; absent for plain functions. */
+  exposedPort?: number;
+  metricsPort?: number;
+  healthCheck?: HealthCheck;
+  startupTimeoutMs: number;
+  /** Between SIGTERM and SIGKILL when the supervisor ends a runner on its own account. */
+  graceMs: number;
+  files: AppFile[];
+  /** Absolute paths below /data; empty = all of /data. */
+  dataMounts: string[];
+  /** Environment variables, secrets included. Never logged, never in process arguments. */
+  env: Record<string, string>;
+  limits: { memoryMiB: number; cpus: number };
+}
+
+export interface StartRunnerResponse {
+  runnerId: string;
+  /** The runner's own address on this machine, e.g. `127.83.4.9`; the app listens there on `exposedPort`. */
+  address: string;
+}
+
+export interface StopRequest {
+  /** Time between SIGTERM and SIGKILL. */
+  graceMs: number;
+}
+
+export interface AckRequest {
+  bootId: string;
+  seq: number;
+}
+
+/**
+ * `starting`: environment, fork, sandbox. `setup`: the callable is running, nothing listens yet. `ready`: the port is
+ * open and the health check passed (for `run` without a port: never). `stopping`: SIGTERM was sent. `exited`: gone.
+ */
+export type RunnerPhase = 'starting' | 'setup' | 'ready' | 'stopping' | 'exited';
+
+export type ExitReason =
+  /** The callable returned or raised (purpose `run`). */
+  | 'finished'
+  /** Asked to stop. */
+  | 'stopped'
+  | 'killed'
+  /** Ended by itself although it should serve, or died by a signal. */
+  | 'crashed'
+  | 'startup_timeout'
+  | 'unhealthy'
+  | 'out_of_memory'
+  | 'build_failed'
+  | 'sandbox_failed';
+
+export interface RunnerExit {
+  reason: ExitReason;
+  /** Exit status, or null when a signal ended it. */
+  code: number | null;
+  /** e.g. `SIGKILL`, or null. */
+  signal: string | null;
+  /** One sentence for people. */
+  message: string;
+}
+
+/** Result of a callable that returned or raised. Its bytes wait at `GET /v1/runners/ID/result`. */
+export interface RunnerResult {
+  method: string;
+  sizeBytes: number;
+  wasRaised: boolean;
+  stringizedTraceback?: string;
+  exceptionTypeName?: string;
+  exceptionMessage?: string;
+  /** The result exists but cannot be pickled, or the callable could not be loaded: no bytes then. */
+  failure?: { code: ErrorCode; message: string };
+}
+
+export interface RunnerSnapshot {
+  runnerId: string;
+  accountId: string;
+  revisionId: string;
+  appName: string;
+  purpose: 'serve' | 'run';
+  phase: RunnerPhase;
+  address: string;
+  exposedPort?: number;
+  startedAtMs: number;
+  readyAtMs?: number;
+  exit?: RunnerExit;
+  result?: RunnerResult;
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warning' | 'error' | 'stdout' | 'stderr';
+export type LogSource = 'builder' | 'bridge' | 'user';
+
+export type SupervisorEvent = { seq: number; atMs: number } & (
+  | { type: 'runner.phase'; runnerId: string; phase: 'starting' | 'setup' | 'ready' | 'stopping' }
+  | {
+      type: 'runner.log';
+      runnerId: string;
+      source: LogSource;
+      stream: 'stdout' | 'stderr' | 'bridge';
+      level: LogLevel;
+      line: string;
+      labels?: Record<string, string>;
+    }
+  /** Lines were dropped because nobody read them in time or the runner passed its limit. */
+  | { type: 'runner.log-gap'; runnerId: string; droppedLines: number }
+  | { type: 'runner.result'; runnerId: string; result: RunnerResult }
+  /** Always the last event of a runner. */
+  | { type: 'runner.exited'; runnerId: string; exit: RunnerExit }
+  /** Keeps the stream alive; not stored, `seq` repeats the last one. */
+  | { type: 'heartbeat' }
+);

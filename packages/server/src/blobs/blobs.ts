@@ -1,0 +1,12 @@
+import type { Readable } from 'node:stream';
+
+/** Content-addressed bytes. Disk now, S3 later. A blob's name is a lower-case hex SHA-256 chosen by the caller. */
+export interface Blobs {
+  has(hash: string): Promise<boolean>;
+  /** Streams to disk, then renames into place: readers see all or nothing. */
+  put(hash: string, bytes: Uint8Array | Readable): Promise<void>;
+  /** Hashes the bytes itself (plain SHA-256) and returns the name. */
+  putContent(bytes: Uint8Array): Promise<string>;
+  open(hash: string): Promise<Readable>;
+  delete(hash: string): Promise<void>;
+}

@@ -1,0 +1,39 @@
+import type { BuildMessage, BuildRequest, StartRunnerRequest, RunnerSnapshot, SupervisorEvent, SupervisorStatus } from '@lanner/protocol';
+
+/** Where a runner can be reached by the gateway. */
+export interface RunnerAddress {
+  host: string;
+}
+
+/**
+ * How runners come to life. Implementations: the supervisor of this machine (processes); later containers and Pods.
+ * One conformance suite holds for all of them. Every method may throw `supervisor_unavailable`; the caller's state is
+ * then unchanged.
+ */
+export interface RunnerDriver {
+  /** Connects, adopts what already runs, and begins delivering events. */
+  start(): Promise<DriverAdoption>;
+  /** Leaves running runners alone; only the connection ends. */
+  stop(): Promise<void>;
+  /** Builds an environment; yields log lines and ends with `done` or `failed`. Breaking out of the loop detaches. */
+  build(request: BuildRequest, signal: AbortSignal): AsyncIterable<BuildMessage>;
+  /** Starts a runner; resolves once its address is known. Progress arrives as events. */
+  startRunner(request: StartRunnerRequest): Promise<RunnerAddress>;
+  /** SIGTERM, `graceMs`, SIGKILL. Idempotent; unknown ids are ignored. */
+  stopRunner(runnerId: string, graceMs: number): Promise<void>;
+  killRunner(runnerId: string): Promise<void>;
+  /** The pickled bytes of a finished callable. */
+  readResult(runnerId: string): Promise<Uint8Array>;
+  /** Lets the driver forget an ended runner's result. */
+  forgetResult(runnerId: string): Promise<void>;
+  status(): Promise<SupervisorStatus>;
+  /** Events in order, each exactly once after `start`. Returns a function that unsubscribes. */
+  onEvent(listener: (event: SupervisorEvent) => void): () => void;
+}
+
+/** What `start` found. */
+export interface DriverAdoption {
+  /** True when a supervisor that was already running was adopted. */
+  adopted: boolean;
+  runners: RunnerSnapshot[];
+}

@@ -1,0 +1,61 @@
+/**
+ * Something that requests can be sent to: an alias with its active revision, or one ephemeral run. The gateway resolves a
+ * path to a target id and asks the dispatcher for a slot.
+ */
+export interface SlotRequest {
+  targetId: string;
+  /** Aborted when the caller goes away: a waiting request is then no demand any more. */
+  signal: AbortSignal;
+  /** Monotonic deadline for getting a slot (`x-fal-request-timeout` or the app's default); null waits as long as a runner can come. */
+  startDeadlineMs: number | null;
+  /** Prefer a runner that published or served this hint. */
+  hint?: string;
+}
+
+/**
+ * One place on one runner. Three states: `pending` (given, nothing sent), `dispatched`, `released`. Released exactly once,
+ * whatever happened.
+ */
+export interface Slot {
+  runnerId: string;
+  host: string;
+  port: number;
+  /** How the request ended, for the runner's own fate: see platform-semantics 5.4. */
+  release(outcome: SlotOutcome): void;
+}
+
+export type SlotOutcome =
+  | { kind: 'done'; hints?: string[] }
+  /** Connection refused, broken, or truncated answer: the runner is suspect. */
+  | { kind: 'connection-failed' }
+  /** 500/502/504 from the app: a TCP check decides. */
+  | { kind: 'check' }
+  /** 503, exceeded request_timeout or `x-fal-stop-runner`: replace the runner. */
+  | { kind: 'terminate'; reason: string }
+  | { kind: 'abandoned' };
+
+export interface Dispatcher {
+  /**
+   * A free slot, waiting for one if needed. Throws `start_timeout`, `startup_timeout`, `startup_failed`, `build_failed`,
+   * `app_suspended`, `no_capacity`, `shutting_down`, or the signal's reason. Resolves synchronously-fast (one microtask)
+   * when a slot is free.
+   */
+  acquire(request: SlotRequest): Promise<Slot>;
+}
+
+/** What a public id `owner/name` stands for right now: a deployed alias or an ephemeral run. */
+export interface Target {
+  /** For an alias its `aliasId`, i.e. `accountId/aliasName`; for a run its run id. */
+  targetId: string;
+  accountId: string;
+  ownerNickname: string;
+  name: string;
+  authMode: 'private' | 'public' | 'shared';
+  requestTimeoutSeconds: number;
+  requestStartTimeoutSeconds: number | null;
+}
+
+/** From memory, no I/O. */
+export interface Targets {
+  find(ownerNickname: string, name: string): Target | null;
+}
