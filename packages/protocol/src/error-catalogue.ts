@@ -84,6 +84,7 @@ export const errorCatalogue = {
   supervisor_unavailable: entry(503, 'aborted', 'platform', 'The supervisor cannot be reached.', 'internal_error'),
   data_dir_locked: entry(500, 'failed_precondition', 'platform', 'Another server uses this data folder.'),
   schema_too_new: entry(500, 'failed_precondition', 'platform', 'The database was written by a newer Lanner.'),
+  schema_changed: entry(500, 'failed_precondition', 'platform', 'An applied migration differs from the file of this Lanner.'),
   config_invalid: entry(500, 'invalid_argument', 'caller', 'A setting has a value that cannot be used.'),
   internal_error: entry(500, 'internal', 'platform', 'A defect in Lanner; the log has the details.', 'internal_error'),
 } as const satisfies Record<string, ErrorEntry>;

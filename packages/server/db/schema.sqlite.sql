@@ -1,0 +1,110 @@
+-- Generated from the migrations; do not edit. Renew: node packages/server/db/write-schema.ts
+
+CREATE TABLE accounts (
+  -- AUTOINCREMENT: a number is never used twice, supervisors derive user ids from it.
+  ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+  account_id TEXT NOT NULL UNIQUE,
+  -- Clients compare nicknames without regard to case.
+  nickname TEXT NOT NULL UNIQUE COLLATE NOCASE,
+  full_name TEXT NOT NULL,
+  is_personal INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE aliases (
+  number INTEGER PRIMARY KEY,
+  account_id TEXT NOT NULL,
+  -- The full public name, `--environment` included.
+  alias_name TEXT NOT NULL,
+  environment_name TEXT NOT NULL,
+  revision_id TEXT NOT NULL REFERENCES revisions (revision_id),
+  auth_mode TEXT NOT NULL CHECK (auth_mode IN ('private', 'public', 'shared')),
+  settings TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  updated_at_ms INTEGER NOT NULL,
+  UNIQUE (account_id, alias_name),
+  FOREIGN KEY (account_id, environment_name) REFERENCES environments (account_id, name)
+) STRICT;
+
+CREATE INDEX aliases_by_environment ON aliases (account_id, environment_name, alias_name);
+
+CREATE INDEX aliases_by_revision ON aliases (revision_id);
+
+CREATE TABLE app_files (
+  account_id TEXT NOT NULL REFERENCES accounts (account_id),
+  hash TEXT NOT NULL,
+  -- st_mode of the file as the client sent it; part of the hash.
+  mode INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (account_id, hash)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE environments (
+  account_id TEXT NOT NULL REFERENCES accounts (account_id),
+  name TEXT NOT NULL,
+  description TEXT,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (account_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE keys (
+  number INTEGER PRIMARY KEY,
+  key_id TEXT NOT NULL UNIQUE,
+  account_id TEXT NOT NULL REFERENCES accounts (account_id),
+  -- SHA-256 of the secret: 192 random bits need no slow hash.
+  secret_hash BLOB NOT NULL,
+  description TEXT NOT NULL,
+  -- Null: a custom list of permissions.
+  preset TEXT,
+  -- JSON list. For presets the list is what the preset meant at creation; the preset's name decides.
+  permissions TEXT NOT NULL,
+  -- Null: a person's key. Otherwise the key of one runner, hidden from listings.
+  runner_id TEXT,
+  created_at_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX keys_by_account ON keys (account_id, number);
+
+CREATE INDEX keys_by_runner ON keys (runner_id) WHERE runner_id IS NOT NULL;
+
+CREATE TABLE revisions (
+  number INTEGER PRIMARY KEY,
+  revision_id TEXT NOT NULL UNIQUE,
+  account_id TEXT NOT NULL,
+  environment_name TEXT NOT NULL,
+  alias_name TEXT,
+  -- JSON of CodeSpec and ScaleSettings: read and written whole, never searched.
+  code TEXT NOT NULL,
+  settings TEXT NOT NULL,
+  metadata TEXT,
+  source_code TEXT,
+  private_logs INTEGER NOT NULL,
+  skip_retry_conditions TEXT NOT NULL,
+  retry_config TEXT,
+  created_at_ms INTEGER NOT NULL,
+  FOREIGN KEY (account_id, environment_name) REFERENCES environments (account_id, name)
+) STRICT;
+
+CREATE INDEX revisions_by_environment ON revisions (account_id, environment_name, number);
+
+CREATE TABLE schema_migrations (
+    version INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at_ms INTEGER NOT NULL
+  ) STRICT;
+
+CREATE TABLE secrets (
+  account_id TEXT NOT NULL,
+  environment_name TEXT NOT NULL,
+  name TEXT NOT NULL,
+  -- AES-256-GCM; the key lies outside the database.
+  sealed_value BLOB NOT NULL,
+  -- Null: the account's default, which is exposed.
+  default_exposed INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  updated_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (account_id, environment_name, name),
+  FOREIGN KEY (account_id, environment_name) REFERENCES environments (account_id, name)
+) STRICT, WITHOUT ROWID;

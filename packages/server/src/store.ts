@@ -1,0 +1,122 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Clock } from '@lanner/protocol';
+import type { Apps } from './apps/apps.ts';
+import { createApps } from './apps/create-apps.ts';
+import { createEnvironments } from './apps/create-environments.ts';
+import { createSecrets } from './apps/create-secrets.ts';
+import type { Environments, Secrets } from './apps/environments-and-secrets.ts';
+import { createMachineTypes, type MachineType, type MachineTypes } from './apps/machine-types.ts';
+import { openSecretBox } from './apps/open-secret-box.ts';
+import { createSqliteAppStore } from './apps/sqlite-app-store.ts';
+import { createSqliteEnvironmentStore } from './apps/sqlite-environment-store.ts';
+import { createSqliteSecretStore } from './apps/sqlite-secret-store.ts';
+import type { Accounts } from './auth/accounts.ts';
+import { createAccounts } from './auth/create-accounts.ts';
+import { createAuthenticator } from './auth/create-authenticator.ts';
+import { createKeys } from './auth/create-keys.ts';
+import type { Keys } from './auth/keys.ts';
+import type { Authenticator } from './auth/principal.ts';
+import { createSqliteAccountStore } from './auth/sqlite-account-store.ts';
+import { createSqliteKeyStore } from './auth/sqlite-key-store.ts';
+import type { AppFiles } from './blobs/app-files.ts';
+import type { Blobs } from './blobs/blobs.ts';
+import { createAppFiles } from './blobs/create-app-files.ts';
+import { openDiskBlobs } from './blobs/disk-blobs.ts';
+import { createSqliteAppFileStore } from './blobs/sqlite-app-file-store.ts';
+import { createUploadSessions } from './blobs/upload-sessions.ts';
+import { openDatabase } from './db/database.ts';
+import type { ChangeFeed } from './lib/change-feed.ts';
+
+const mebibyte = 1024 * 1024;
+
+/** Bounds of app-file uploads (rest-api 2.4): the client sends parts of 10 MiB, a file has 1 GiB at most. */
+const uploadLimits = {
+  partSizeBytes: 11 * mebibyte,
+  totalSizeBytes: 1024 * mebibyte,
+  openPerOwner: 256,
+  lifetimeMs: 24 * 60 * 60 * 1000,
+};
+
+export interface StoreOptions {
+  /** SQLite file; made when missing, its folder too. */
+  databasePath: string;
+  /** File of the key that encrypts secrets; made at first start, 0600. */
+  secretsKeyPath: string;
+  /** Folder of blobs, which the supervisor reads. */
+  blobsDir: string;
+  clock: Clock;
+  changeFeed: ChangeFeed;
+  /** The part of a pino logger that is used. */
+  log: { error(facts: object, message: string): void };
+  /** Machine types of this installation beside the published ones. */
+  extraMachineTypes?: readonly MachineType[];
+}
+
+/** Everything durable of one server. */
+export interface Store {
+  accounts: Accounts;
+  keys: Keys;
+  authenticator: Authenticator;
+  apps: Apps;
+  environments: Environments;
+  secrets: Secrets;
+  machineTypes: MachineTypes;
+  blobs: Blobs;
+  appFiles: AppFiles;
+  /** Commits what is under way and closes the files. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the database, blobs and secrets key of one server, on the SQLite engine, and wires the domains over them.
+ * @throws LannerError `data_dir_locked`, `schema_too_new`, `schema_changed`, `config_invalid` (secrets key).
+ */
+export async function createStore(options: StoreOptions): Promise<Store> {
+  const { clock, changeFeed, log } = options;
+  await mkdir(dirname(options.databasePath), { recursive: true, mode: 0o700 });
+  const database = openDatabase({ path: options.databasePath, clock });
+  try {
+    const secretStore = createSqliteSecretStore(database);
+    const box = await openSecretBox(options.secretsKeyPath, secretStore);
+    const blobs = await openDiskBlobs(options.blobsDir);
+    const sessions = createUploadSessions({ folder: join(options.blobsDir, 'uploads'), clock, limits: uploadLimits });
+    await sessions.sweep();
+
+    const keyStore = createSqliteKeyStore(database);
+    const machineTypes = createMachineTypes(options.extraMachineTypes);
+    const authenticator = createAuthenticator({ store: keyStore, changeFeed });
+    const apps = await createApps({
+      store: createSqliteAppStore(database),
+      changeFeed,
+      clock,
+      machineTypes,
+      onReloadError: (error) => log.error({ err: error }, 'an app that changed elsewhere could not be read'),
+    });
+    return {
+      accounts: createAccounts({ store: createSqliteAccountStore(database), clock }),
+      keys: createKeys({ store: keyStore, clock, changeFeed }),
+      authenticator,
+      apps,
+      environments: createEnvironments({ store: createSqliteEnvironmentStore(database), clock, changeFeed }),
+      secrets: createSecrets({ store: secretStore, box, clock, changeFeed }),
+      machineTypes,
+      blobs,
+      appFiles: createAppFiles({
+        store: createSqliteAppFileStore(database),
+        blobs,
+        sessions,
+        clock,
+        totalSizeBytes: uploadLimits.totalSizeBytes,
+      }),
+      async close() {
+        authenticator.close();
+        apps.close();
+        await database.close();
+      },
+    };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
