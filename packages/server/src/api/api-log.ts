@@ -1,0 +1,5 @@
+/** The part of a logger that the API layer uses; a pino logger fits. */
+export interface ApiLog {
+  error(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}

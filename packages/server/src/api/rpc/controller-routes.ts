@@ -1,0 +1,54 @@
+import type { ConnectRouter } from '@connectrpc/connect';
+import { LannerError } from '@lanner/protocol';
+import { IsolateController } from '@lanner/protocol/controller';
+import { Health } from '@lanner/protocol/health';
+import { createAliasMethods } from './aliases.ts';
+import { createApplicationMethods } from './applications.ts';
+import { createBuildMethods } from './builds.ts';
+import type { ControllerDeps } from './controller-deps.ts';
+import type { ControllerPart } from './controller-part.ts';
+import { createEnvironmentMethods } from './environments.ts';
+import { createErrorInterceptor } from './error-interceptor.ts';
+import { createHealthMethods } from './health.ts';
+import { createKeyMethods } from './keys.ts';
+import { createDeployMethods } from './register-application.ts';
+import { createRunMethods } from './runs.ts';
+import { createRunnerMethods } from './runners.ts';
+import { createSecretMethods } from './secrets.ts';
+
+/** Registers every RPC of the controller, and the health service. Needs {@link createRequestGate} in front. */
+export function createControllerRoutes(deps: ControllerDeps): (router: ConnectRouter) => void {
+  return (router) => {
+    const options = { interceptors: [createErrorInterceptor(deps.log)] };
+    router.service(
+      IsolateController,
+      {
+        ...createRunMethods(deps),
+        ...createBuildMethods(deps),
+        ...createDeployMethods(deps),
+        ...createApplicationMethods(deps),
+        ...createAliasMethods(deps),
+        ...createRunnerMethods(deps),
+        ...createKeyMethods(deps),
+        ...createSecretMethods(deps),
+        ...createEnvironmentMethods(deps),
+        ...methodsToCome,
+      },
+      options,
+    );
+    router.service(Health, createHealthMethods(deps), options);
+  };
+}
+
+/** RPCs that Lanner does not have yet: a sentence, never success. */
+const methodsToCome: ControllerPart<'shellRunner' | 'interactiveRun' | 'map'> = {
+  shellRunner: () =>
+    refusing('A shell in a runner is not supported yet. `fal runners logs` shows what a runner prints.'),
+  interactiveRun: () => refusing('Interactive runs are not supported; use Run.'),
+  map: () => refusing('Map is not supported; call Run once for each input.'),
+};
+
+// eslint-disable-next-line require-yield -- a stream that fails before its first message
+async function* refusing(message: string): AsyncGenerator<never> {
+  throw new LannerError('unimplemented', message);
+}

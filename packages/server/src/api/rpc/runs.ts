@@ -1,0 +1,121 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { HostedRunStatus_State as State, type HostedRun, type HostedRunResultSchema } from '@lanner/protocol/controller';
+import type { EphemeralRun } from '../../scheduler/fleet.ts';
+import { serviceUrls } from '../service-urls.ts';
+import { parseAuthMode } from './app-messages.ts';
+import { coalesce } from './coalesce.ts';
+import { assertEnvironmentId } from './code-draft.ts';
+import type { ControllerDeps } from './controller-deps.ts';
+import type { ControllerPart } from './controller-part.ts';
+import { environmentNameOf } from './environment-names.ts';
+import { toLogMessage } from './log-messages.ts';
+import { prepareCode, storeCallable, uniqueBlobName } from './prepare-code.ts';
+import { rpcCall, type RpcCall } from './rpc-call.ts';
+import { runBuild } from './run-build.ts';
+import { toReturnValue } from './run-outcome.ts';
+
+type RunDeps = Pick<
+  ControllerDeps,
+  'accounts' | 'appFiles' | 'blobs' | 'driver' | 'environments' | 'fleet' | 'log' | 'machineTypes' | 'secrets'
+>;
+type RunMessage = MessageInitShape<typeof HostedRunResultSchema>;
+
+/** Most log lines in one message. */
+const mostLinesPerMessage = 500;
+
+/** Running a callable once, or an app for as long as the caller stays. */
+export function createRunMethods(deps: RunDeps): ControllerPart<'run'> {
+  return {
+    async *run(request, context) {
+      const call = rpcCall(context);
+      const { accountId } = call.principal;
+      const environmentName = environmentNameOf(request.environmentName);
+      const authMode = parseAuthMode(request.authMode) ?? 'private';
+      const { draft, settings } = await prepareCode(
+        deps,
+        accountId,
+        environmentName,
+        request,
+        request.machineRequirements ?? {},
+      );
+
+      // Sends the headers, and with them ends the client's readiness to repeat the call.
+      yield { status: { state: State.IN_PROGRESS } };
+
+      // `build_environment: false` promises that the tree is there; asking for it costs nothing then, and a cold cache
+      // is healed instead of refused. Only the forced rebuild is not repeated.
+      const envId = yield* runBuild(
+        deps,
+        {
+          accountId,
+          environment: draft.environment,
+          force: draft.forceBuild && request.buildEnvironment !== false,
+          signal: call.signal,
+        },
+        (logs): RunMessage => ({ logs }),
+      );
+      assertEnvironmentId(request.envId, envId);
+
+      const blobNames: string[] = [];
+      try {
+        const callable = await storeCallable(draft.callable, async (definition) => {
+          const name = uniqueBlobName();
+          blobNames.push(name);
+          await deps.blobs.put(name, definition);
+          return name;
+        });
+        const { forceBuild: _, ...code } = draft;
+        const run = await deps.fleet.startRun({
+          accountId,
+          ownerNickname: call.principal.nickname,
+          environmentName,
+          name: nameOf(request),
+          code: { ...code, callable },
+          authMode,
+          settings,
+          clientHosts: call.origin.hosts,
+        });
+        yield* followRun(run, call, envId);
+      } finally {
+        await forgetBlobs(deps, blobNames);
+      }
+    },
+  };
+}
+
+/** Yields what a started run says until it has ended; ends it when the reader leaves first. */
+async function* followRun(run: EphemeralRun, call: RpcCall, envId: string): AsyncGenerator<RunMessage> {
+  const { runId } = run;
+  try {
+    const urls = run.publicName === null ? null : serviceUrls(call.origin, call.principal.nickname, run.publicName);
+    // Once, and only now: clients start their health polling when they see the URLs.
+    yield { runId, envId, ...(urls === null ? {} : { serviceUrls: urls }) };
+    for await (const events of coalesce(run.events(call.signal), mostLinesPerMessage)) {
+      const logs = events.flatMap((event) => (event.type === 'log' ? [toLogMessage(event.line)] : []));
+      // Never together with the value: clients lose the lines beside a raised exception.
+      if (logs.length > 0) yield { runId, logs };
+      const outcome = events.find((event) => event.type === 'outcome');
+      if (outcome === undefined) continue;
+      yield { runId, envId, status: { state: State.SUCCESS }, returnValue: toReturnValue(outcome) };
+      return;
+    }
+  } finally {
+    await run.end();
+  }
+}
+
+/** Any text may come here: a function's name, an entrypoint, the name of a deployed app. */
+function nameOf(request: HostedRun): string {
+  if (request.applicationName) return request.applicationName;
+  return request.callable.case === 'entrypoint' ? request.callable.value : 'run';
+}
+
+async function forgetBlobs(deps: Pick<ControllerDeps, 'blobs' | 'log'>, names: string[]): Promise<void> {
+  for (const name of names) {
+    try {
+      await deps.blobs.delete(name);
+    } catch (error) {
+      deps.log.warn({ err: error, blob: name }, 'definition of an ended run was not deleted');
+    }
+  }
+}
