@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { LannerError, type Clock } from '@lanner/protocol';
+import type { Authenticator, Principal } from '../auth/principal.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { AnyRequest, Route } from '../ports/route.ts';
+import type { Dispatcher, Targets } from '../scheduler/dispatcher.ts';
+import { discardBody, isHttp2Response, type AnyResponse } from './caller.ts';
+import { isPreflight, toPreflightHeaders } from './cors.ts';
+import type { GatewayContext } from './gateway-context.ts';
+import { defaultGatewayLimits, type GatewayLimits } from './gateway-limits.ts';
+import { createLiveCalls } from './live-calls.ts';
+import { writeRawError } from './raw-answer.ts';
+import { sendError } from './send-error.ts';
+import { SyncCall } from './sync-call.ts';
+import { createUndiciTransport } from './undici-transport.ts';
+import { UpgradeCall } from './upgrade-call.ts';
+import type { UpstreamTransport } from './upstream-transport.ts';
+
+export interface GatewayOptions {
+  targets: Targets;
+  dispatcher: Dispatcher;
+  authenticator: Authenticator;
+  /** Whether a key may call apps: `serverless:apps:run`, or everything. */
+  hasRunPermission: (principal: Principal) => boolean;
+  clock: Clock;
+  log: Logger;
+  /** What is left out has its default. */
+  limits?: Partial<GatewayLimits>;
+  /** Default: undici. */
+  transport?: UpstreamTransport;
+}
+
+/** Where callers' requests enter. */
+export interface Gateway {
+  /** Takes one request of a data-plane role. `route.path` is without the role's prefix. Never throws. */
+  handle(request: AnyRequest, response: AnyResponse, route: Route): void;
+  /** Takes one HTTP/1.1 upgrade. Never throws; the socket is the gateway's from here on. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, route: Route): void;
+  /** A runner ended: its idle connections are closed. */
+  forgetRunner(runnerId: string): void;
+  /** Calls that are not over. */
+  readonly activeCalls: number;
+  start(): Promise<void>;
+  /** Refuses new calls, waits up to `graceMs` for those under way, then ends them. Idempotent. */
+  stop(options: { graceMs: number }): Promise<void>;
+}
+
+/** The data plane: authenticates, takes a slot, and passes the call to the runner. */
+export function createGateway(options: GatewayOptions): Gateway {
+  const { clock } = options;
+  const limits = { ...defaultGatewayLimits, ...options.limits };
+  const log = options.log.child({ component: 'gateway' });
+  const calls = createLiveCalls(clock);
+  const transport = options.transport ?? createUndiciTransport({ clock, ...limits });
+  const context: GatewayContext = {
+    targets: options.targets,
+    dispatcher: options.dispatcher,
+    authenticator: options.authenticator,
+    hasRunPermission: options.hasRunPermission,
+    clock,
+    log,
+    limits,
+    transport,
+    calls,
+  };
+  let isStopping = false;
+  let stopped: Promise<void> | null = null;
+
+  const whyRefused = (route: Route): LannerError | null => {
+    if (isStopping) return new LannerError('shutting_down', 'The server is stopping. Try again in a moment.');
+    if (route.role !== 'run') {
+      return new LannerError('unimplemented', `The ${route.role} role is not served yet. Call the app through the run role.`);
+    }
+    return null;
+  };
+
+  return {
+    handle(request, response, route) {
+      const requestId = randomUUID();
+      if (isPreflight(request)) {
+        const headers = { ...toPreflightHeaders(request), 'x-fal-request-id': requestId };
+        if (isHttp2Response(response)) response.writeHead(204, headers);
+        else response.writeHead(204, headers);
+        response.end();
+        return;
+      }
+      const refusal = whyRefused(route);
+      if (refusal !== null) {
+        sendError(response, refusal, requestId);
+        discardBody(request, limits.discardBytes);
+        return;
+      }
+      const call = new SyncCall(context, request, response, route, requestId);
+      calls.add(call);
+      void call.start();
+    },
+
+    handleUpgrade(request, socket, head, route) {
+      const requestId = randomUUID();
+      const refusal = whyRefused(route);
+      if (refusal !== null) {
+        socket.on('error', () => {});
+        writeRawError(socket, refusal, requestId);
+        return;
+      }
+      const call = new UpgradeCall(context, request, socket, route, requestId);
+      calls.add(call);
+      void call.start(head);
+    },
+
+    forgetRunner: (runnerId) => transport.forget(runnerId),
+
+    get activeCalls() {
+      return calls.size;
+    },
+
+    async start() {},
+
+    stop({ graceMs }) {
+      stopped ??= (async () => {
+        isStopping = true;
+        await calls.drain(graceMs);
+        await transport.close();
+      })();
+      return stopped;
+    },
+  };
+}

@@ -1,0 +1,21 @@
+import type { Clock } from '@lanner/protocol';
+import type { Authenticator, Principal } from '../auth/principal.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { Dispatcher, Targets } from '../scheduler/dispatcher.ts';
+import type { GatewayLimits } from './gateway-limits.ts';
+import type { LiveCalls } from './live-calls.ts';
+import type { UpstreamTransport } from './upstream-transport.ts';
+
+/** What every call of one gateway shares. */
+export interface GatewayContext {
+  targets: Targets;
+  dispatcher: Dispatcher;
+  authenticator: Authenticator;
+  /** Whether a key may call apps (`serverless:apps:run`). */
+  hasRunPermission: (principal: Principal) => boolean;
+  clock: Clock;
+  log: Logger;
+  limits: GatewayLimits;
+  transport: UpstreamTransport;
+  calls: LiveCalls;
+}

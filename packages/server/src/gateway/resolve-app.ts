@@ -1,0 +1,63 @@
+import { LannerError } from '@lanner/protocol';
+import type { Authenticator, PresentedCredential, Principal } from '../auth/principal.ts';
+import type { Target, Targets } from '../scheduler/dispatcher.ts';
+import { parseAppPath, parseLegacyAppPath, type AppPath } from './parse-app-path.ts';
+
+/** What a path stands for. `target` is null when nothing has that name. */
+export interface ResolvedApp {
+  target: Target | null;
+  appPath: AppPath;
+}
+
+/** Finds the app that a path names, trying the legacy form last. Throws what `parseAppPath` throws. */
+export function resolveApp(targets: Targets, path: string): ResolvedApp {
+  const legacyPath = parseLegacyAppPath(path);
+  let appPath: AppPath;
+  try {
+    appPath = parseAppPath(path);
+  } catch (error) {
+    if (legacyPath === null) throw error;
+    return { target: targets.find(legacyPath.owner, legacyPath.app), appPath: legacyPath };
+  }
+  const target = targets.find(appPath.owner, appPath.app);
+  if (target !== null || legacyPath === null) return { target, appPath };
+  return { target: targets.find(legacyPath.owner, legacyPath.app), appPath: legacyPath };
+}
+
+/** A call that may go on: the app, and who calls (null: nobody in particular, for public apps). */
+export interface Admission {
+  target: Target;
+  principal: Principal | null;
+}
+
+/**
+ * Who may call what (data-plane 1.6): `public` anyone, `shared` any account, `private` the owner; the last two with the
+ * permission to run apps. An app that does not exist and a private app of somebody else get the same answer, with and
+ * without credentials, so that nobody can learn which private apps exist.
+ *
+ * Throws `missing_credentials`, `malformed_credentials`, `unknown_key`, `insufficient_permissions`, `app_not_found`.
+ */
+export async function admit(
+  { target, appPath }: ResolvedApp,
+  presented: PresentedCredential,
+  authenticator: Authenticator,
+  hasRunPermission: (principal: Principal) => boolean,
+): Promise<Admission> {
+  if (target?.authMode === 'public') {
+    return { target, principal: await authenticator.authenticateOptional(presented) };
+  }
+  const principal = await authenticator.authenticate(presented);
+  if (target === null || (target.authMode === 'private' && target.accountId !== principal.accountId)) {
+    throw new LannerError(
+      'app_not_found',
+      `App '${appPath.owner}/${appPath.app}' was not found. It does not exist, or it is private to another account.`,
+    );
+  }
+  if (!hasRunPermission(principal)) {
+    throw new LannerError(
+      'insufficient_permissions',
+      "Insufficient permissions: this key may not run apps. Use a key with the permission 'serverless:apps:run'.",
+    );
+  }
+  return { target, principal };
+}

@@ -1,0 +1,36 @@
+import type { ErrorCode } from '@lanner/protocol';
+import type { Logger } from './logger.ts';
+
+/** Everything worth knowing about one call, written once, after it has ended. */
+export interface AccessRecord {
+  requestId: string;
+  role: string;
+  method: string;
+  /** `owner/app`; absent when the path named none. */
+  app?: string | undefined;
+  /** Path as the app saw it, without the query, which may hold tokens. */
+  path?: string | undefined;
+  /** `1.1`, `2` or `websocket`. */
+  protocol: string;
+  /** 499 when the caller left before an answer. */
+  status: number;
+  /** Code of the error that Lanner answered with; absent for answers of the app. */
+  errorCode?: ErrorCode | undefined;
+  /** What lies beneath the error, for whoever reads the log. */
+  cause?: string | undefined;
+  callerAccountId?: string | undefined;
+  runnerId?: string | undefined;
+  requestBytes: number;
+  responseBytes: number;
+  /** Until a runner took it. */
+  waitMs?: number | undefined;
+  /** From then until the answer began. */
+  firstByteMs?: number | undefined;
+  totalMs: number;
+}
+
+/** Writes the one line of a call: `error` for platform faults, `info` for everything else. */
+export function writeAccessLog(log: Logger, record: AccessRecord, isPlatformFault: boolean): void {
+  if (isPlatformFault) log.error(record, 'request failed');
+  else log.info(record, 'request finished');
+}
