@@ -1,0 +1,93 @@
+import type { IncomingMessage } from 'node:http';
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '@lanner/protocol';
+import type { TlsIdentities } from './certificate-authority.ts';
+import { createConnectionSet } from './connection-set.ts';
+import { createHttp2Sessions, http2Options } from './http2-sessions.ts';
+import type { PortListeners } from './port-handlers.ts';
+import { portLimits } from './port-limits.ts';
+import { answerClientError } from './raw-response.ts';
+
+/** One listening port. */
+export interface Port {
+  /** Resolves with the real port. Rejects with Node's error (`EADDRINUSE`, `EACCES` …). */
+  listen(host: string, port: number): Promise<number>;
+  /** Accepts nothing new, lets what runs finish for `graceMs`, then closes what is left. Idempotent. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export interface TlsPort extends Port {
+  /** Serves a connection that arrived otherwise: the inner end of an intercepted tunnel. */
+  adopt(socket: Socket): void;
+}
+
+/**
+ * The TLS port: HTTP/2 and HTTP/1.1 by ALPN, WebSocket upgrades, certificates by SNI.
+ *
+ * It must be the server that listens itself: Node starts its header timeouts on `listening` (style 4.2).
+ */
+export function createTlsPort(options: { identities: TlsIdentities; listeners: PortListeners; clock: Clock }): TlsPort {
+  const { identities, listeners, clock } = options;
+  const connections = createConnectionSet();
+  const sessions = createHttp2Sessions(clock);
+  const server = createSecureServer({
+    ...http2Options,
+    ...identities.defaultIdentity(),
+    allowHTTP1: true,
+    handshakeTimeout: portLimits.tlsHandshakeTimeoutMs,
+    SNICallback: (name, done) => done(null, identities.contextFor(name)),
+    ...({
+      maxHeaderSize: portLimits.maxHeaderBytes,
+      headersTimeout: portLimits.headersTimeoutMs,
+      requestTimeout: portLimits.requestTimeoutMs,
+      connectionsCheckingInterval: portLimits.checkIntervalMs,
+      keepAliveTimeout: portLimits.keepAliveTimeoutMs,
+    } as object),
+  });
+  server.maxConnections = portLimits.maxConnections;
+  server.on('connection', connections.add);
+  server.on('session', sessions.track);
+  server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) =>
+    listeners.onRequest(request, response),
+  );
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+    listeners.onUpgrade(request, socket, head),
+  );
+  server.on('clientError', answerClientError);
+  const stopListening = identities.onRenewed(() => server.setSecureContext(identities.defaultIdentity()));
+  let stopped: Promise<void> | null = null;
+
+  return {
+    listen: (host, port) => listen(server, host, port),
+    adopt: (socket) => void server.emit('connection', socket),
+    stop(graceMs) {
+      stopped ??= (async () => {
+        stopListening();
+        // close() also sends GOAWAY on every HTTP/2 connection
+        server.close();
+        sessions.closeGracefully();
+        await connections.drain(graceMs, clock, () => closeIdle(server));
+      })();
+      return stopped;
+    },
+  };
+}
+
+/** Listens and resolves with the real port. */
+export function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+    server.listen({ host, port, backlog: 1024 });
+  });
+}
+
+/** HTTP/1.1 connections between two requests; the types leave out that the TLS server has the method too. */
+export function closeIdle(server: object): void {
+  (server as { closeIdleConnections?: () => void }).closeIdleConnections?.();
+}
