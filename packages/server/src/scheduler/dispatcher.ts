@@ -10,6 +10,8 @@ export interface SlotRequest {
   startDeadlineMs: number | null;
   /** Prefer a runner that published or served this hint. */
   hint?: string;
+  /** Shown in runner listings as a lease. `accountId` null: an anonymous caller. */
+  caller?: { requestId: string; accountId: string | null };
 }
 
 /**
