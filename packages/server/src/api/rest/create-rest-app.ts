@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { createMiddleware } from 'hono/factory';
+import { LannerError } from '@lanner/protocol';
+import { parseAuthorizationHeader } from '../../auth/parse-credential.ts';
+import { permissionOfRestRoute } from '../../auth/permission-map.ts';
+import { requirePermission, type Permission } from '../../auth/permissions.ts';
+import { createAppFileRoutes } from './app-file-routes.ts';
+import { createApplicationRoutes } from './application-routes.ts';
+import { createHealthRoute } from './health-route.ts';
+import { createLogRoutes } from './log-routes.ts';
+import type { RestDeps } from './rest-deps.ts';
+import { toRestAnswer } from './rest-errors.ts';
+import type { RestContext, RestEnv, RestRoute } from './rest-route.ts';
+import { createRunnerRoutes } from './runner-routes.ts';
+import { createUserRoutes } from './user-routes.ts';
+
+const defaultLargestBodyBytes = 64 * 1024;
+
+/** The REST routes as a Hono app: request id on every answer, `{"detail": …}` for every refusal. */
+export function createRestApp(deps: RestDeps): Hono<RestEnv> {
+  const app = new Hono<RestEnv>({ strict: true });
+  const refuse = (context: RestContext, error: unknown): Response => {
+    const { status, body } = toRestAnswer(error, deps.log);
+    context.header('x-fal-request-id', context.var.requestId);
+    return context.json(body, status as 500);
+  };
+
+  app.use(async (context, next) => {
+    context.set('requestId', randomUUID());
+    context.header('x-fal-request-id', context.var.requestId);
+    await next();
+  });
+  app.onError((error, context) => refuse(context, error));
+  app.notFound((context) =>
+    refuse(context, new LannerError('not_found', `The route ${context.req.path.slice(0, 200)} was not found.`)),
+  );
+
+  const routes: RestRoute[] = [
+    createHealthRoute(deps),
+    ...createUserRoutes(deps),
+    ...createAppFileRoutes(deps),
+    ...createRunnerRoutes(deps),
+    ...createLogRoutes(deps),
+    ...createApplicationRoutes(deps),
+  ];
+  for (const route of routes) {
+    const handlers = [];
+    if (route.access !== 'public') handlers.push(authorised(deps, route));
+    if (route.largestBodyBytes !== null) handlers.push(bounded(route.largestBodyBytes ?? defaultLargestBodyBytes));
+    app.on(route.method, [route.path], ...handlers, (context) => route.handle(context));
+  }
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const methods = routes.filter((route) => route.path === path).map((route) => route.method);
+    app.all(path, (context) => {
+      context.header('allow', methods.join(', '));
+      return refuse(
+        context,
+        new LannerError(
+          'method_not_allowed',
+          `The route ${context.req.path.slice(0, 200)} has no method ${context.req.method}; it has ${methods.join(', ')}.`,
+        ),
+      );
+    });
+  }
+  return app;
+}
+
+/** Authenticates the caller and checks the permission of the route. */
+function authorised(deps: Pick<RestDeps, 'authenticator'>, route: RestRoute) {
+  return createMiddleware<RestEnv>(async (context, next) => {
+    const credential = parseAuthorizationHeader(context.req.header('authorization'));
+    const principal = await deps.authenticator.authenticate(credential);
+    requirePermission(principal, permissionOf(route, context));
+    context.set('principal', principal);
+    await next();
+  });
+}
+
+function permissionOf(route: RestRoute, context: RestContext): Permission {
+  const permission =
+    route.access === undefined || route.access === 'public'
+      ? permissionOfRestRoute(context.req.method, context.req.path)
+      : route.access;
+  if (permission === null) {
+    throw new LannerError('internal_error', `No permission is assigned to the route ${route.method} ${route.path}.`);
+  }
+  return permission;
+}
+
+function bounded(largestBodyBytes: number) {
+  return bodyLimit({
+    maxSize: largestBodyBytes,
+    onError: () => {
+      throw new LannerError('payload_too_large', `The body of this route may have up to ${largestBodyBytes} bytes.`);
+    },
+  });
+}

@@ -1,0 +1,24 @@
+import type { Clock } from '@lanner/protocol';
+import type { Apps } from '../../apps/apps.ts';
+import type { MachineTypes } from '../../apps/machine-types.ts';
+import type { Accounts } from '../../auth/accounts.ts';
+import type { Authenticator } from '../../auth/principal.ts';
+import type { AppFiles } from '../../blobs/app-files.ts';
+import type { RunnerLogs } from '../../observe/runner-logs.ts';
+import type { Fleet } from '../../scheduler/fleet.ts';
+import type { ApiLog } from '../api-log.ts';
+
+/** Everything the REST routes translate to. */
+export interface RestDeps {
+  authenticator: Pick<Authenticator, 'authenticate'>;
+  accounts: Pick<Accounts, 'get'>;
+  appFiles: Omit<AppFiles, 'modeOf'>;
+  apps: Pick<Apps, 'getAlias' | 'getRevision'>;
+  fleet: Pick<Fleet, 'listRunners'>;
+  runnerLogs: Pick<RunnerLogs, 'read'>;
+  machineTypes: Pick<MachineTypes, 'get'>;
+  clock: Pick<Clock, 'nowMs' | 'sleep'>;
+  log: ApiLog;
+  /** False while the server stops. */
+  isServing: () => boolean;
+}

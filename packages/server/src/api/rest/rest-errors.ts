@@ -1,0 +1,43 @@
+import { randomUUID } from 'node:crypto';
+import { isLannerError, LannerError, toLannerError } from '@lanner/protocol';
+import type { z } from 'zod';
+import type { ApiLog } from '../api-log.ts';
+
+/** One finding of a validation, in the shape the official clients parse. */
+export interface ValidationFinding {
+  loc: (string | number)[];
+  msg: string;
+  type: string;
+}
+
+/** A body or query that does not fit; becomes 422 with a list of findings. */
+export class ValidationError extends LannerError {
+  readonly findings: ValidationFinding[];
+
+  constructor(findings: ValidationFinding[]) {
+    super('invalid_argument', findings.map((finding) => `${finding.loc.join('.')}: ${finding.msg}`).join('; '));
+    this.findings = findings;
+  }
+}
+
+/** @param place where the value was found: `body`, `query` or `path`. */
+export function toValidationError(place: string, error: z.ZodError): ValidationError {
+  return new ValidationError(
+    error.issues.map((issue) => ({
+      loc: [place, ...issue.path.map((part) => (typeof part === 'number' ? part : String(part)))],
+      msg: issue.message,
+      type: `value_error.${issue.code}`,
+    })),
+  );
+}
+
+/** Any thrown value as status and body; defects of ours are logged with an id, and the caller is told the id only. */
+export function toRestAnswer(error: unknown, log: ApiLog): { status: number; body: { detail: unknown } } {
+  if (error instanceof ValidationError) return { status: 422, body: { detail: error.findings } };
+  if (isLannerError(error) && error.code !== 'internal_error') {
+    return { status: error.entry.httpStatus, body: { detail: error.message } };
+  }
+  const errorId = randomUUID();
+  log.error({ err: error, errorId }, 'rest call failed');
+  return { status: 500, body: { detail: `${toLannerError(error).message} (error ${errorId})` } };
+}
