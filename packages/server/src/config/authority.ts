@@ -31,3 +31,8 @@ export function isLoopback(hostname: string): boolean {
     /^::ffff:127(\.\d{1,3}){3}$/.test(name)
   );
 }
+
+/** Whether clients on this machine reach a port that listens on `host` by the name `localhost`. */
+export function isDefaultLoopback(host: string): boolean {
+  return ['localhost', '127.0.0.1', '::1', '0.0.0.0', '::'].includes(host);
+}

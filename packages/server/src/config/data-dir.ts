@@ -9,8 +9,10 @@ export interface DataDir {
   database: string;
   /** Content-addressed files: uploads, shipped code. */
   blobs: string;
-  /** Certificate authority: `ca.pem`, `ca-key.pem` (0600), `bundle.pem` for clients, leaves with their keys. */
+  /** Certificate authority: `ca.pem`, `ca-key.pem` (0600), `bundle.pem`, leaves with their keys (0600). */
   ca: string;
+  /** What clients are told to trust: our authority and the public roots. */
+  caBundle: string;
   /** What exists only while a server runs: lock, pid files, sockets. */
   run: string;
   logs: string;
@@ -40,6 +42,7 @@ export function dataDirLayout(root: string): DataDir {
     database: join(absolute, 'lanner.db'),
     blobs: join(absolute, 'blobs'),
     ca: join(absolute, 'ca'),
+    caBundle: join(absolute, 'ca', 'bundle.pem'),
     run,
     logs: join(absolute, 'logs'),
     environments: join(absolute, 'environments'),

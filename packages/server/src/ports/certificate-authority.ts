@@ -4,10 +4,10 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { LannerError, type Clock, type Timer } from '@lanner/protocol';
-import { isLoopback } from '../config/authority.ts';
+import { isDefaultLoopback } from '../config/authority.ts';
 import { falCertificateNames, falDomains, isFalHost } from '../config/fal-hosts.ts';
 import { readFileIfPresent, writeFileAtomically } from '../config/private-file.ts';
-import { splitPem, writeBundle } from './ca-bundle.ts';
+import { splitPem, writeBundle } from '../config/ca-bundle.ts';
 import type { Identity } from './issue-certificates.ts';
 import { encodeNameConstraints } from './name-constraints.ts';
 
@@ -174,9 +174,7 @@ function extraHosts(config: CertificateConfig): string[] {
   return [...new Set(hosts)].filter(
     (host) =>
       host !== '' &&
-      host !== '0.0.0.0' &&
-      host !== '::' &&
-      !isLoopback(host) &&
+      !isDefaultLoopback(host) &&
       !isFalHost(host) &&
       (domain === null || (host !== domain && !host.endsWith(`.${domain}`))),
   );

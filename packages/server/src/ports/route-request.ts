@@ -1,6 +1,7 @@
 import { formatAuthority, parseAuthority, type Authority } from '../config/authority.ts';
-import { falHosts, isFalHost } from '../config/fal-hosts.ts';
-import type { ClientHosts, Origin, Role, Route } from './route.ts';
+import { domainHosts, interceptHosts, pathHosts, type ClientHosts } from '../config/client-hosts.ts';
+import { isFalHost } from '../config/fal-hosts.ts';
+import type { Origin, Role, Route } from './route.ts';
 
 /** The part of the configuration that addresses depend on. */
 export interface AddressConfig {
@@ -94,40 +95,6 @@ export function routeRequest(request: RequestTarget, config: AddressConfig): Rou
   }
   const rest = path.slice(prefix!.length + 1);
   return { role, path: rest.startsWith('/') ? rest : `/${rest}`, origin: origin('path', hosts, published.scheme) };
-}
-
-/** `FAL_*_HOST` values of path mode behind one authority. */
-export function pathHosts(authority: string): ClientHosts {
-  return {
-    grpcHost: authority,
-    restHost: authority,
-    runHost: `${authority}/run`,
-    queueHost: `${authority}/queue`,
-    wsHost: `${authority}/ws`,
-  };
-}
-
-/** `FAL_*_HOST` values of domain mode; `port` null where it is the scheme's own. */
-export function domainHosts(domain: string, port: number | null): ClientHosts {
-  const host = (label: string): string => formatAuthority(`${label}${domain}`, port);
-  return {
-    grpcHost: host('api.'),
-    restHost: host('rest.'),
-    runHost: host(''),
-    queueHost: host('queue.'),
-    wsHost: host('ws.'),
-  };
-}
-
-/** The hosted platform's own names; a caller of one REST name goes on with that one. */
-export function interceptHosts(askedFor?: string): ClientHosts {
-  return {
-    grpcHost: falHosts.grpc,
-    restHost: askedFor === 'rest.fal.ai' ? askedFor : falHosts.rest,
-    runHost: falHosts.run,
-    queueHost: falHosts.queue,
-    wsHost: falHosts.ws,
-  };
 }
 
 function splitTarget(request: RequestTarget): { authority: Authority; path: string } | Extract<Routing, { refused: string }> {

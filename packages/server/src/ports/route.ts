@@ -1,17 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
+import type { ClientHosts } from '../config/client-hosts.ts';
 
 /** What part of the platform a request is for (DESIGN section 5). */
 export type Role = 'rpc' | 'rest' | 'run' | 'queue' | 'ws' | 'cdn' | 'kv';
 
-/** Host strings as a client would set them (`FAL_*_HOST`): authority plus optional path prefix, no scheme. */
-export interface ClientHosts {
-  grpcHost: string;
-  restHost: string;
-  runHost: string;
-  queueHost: string;
-  wsHost: string;
-}
+export type { ClientHosts };
 
 /** How a request reached us; outgoing URLs are built from it, so that the same caller can follow them. */
 export interface Origin {

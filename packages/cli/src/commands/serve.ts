@@ -1,0 +1,58 @@
+import { loadServerConfig, type RunningServer, type ServerConfig, type ServerFlags } from '@lanner/server/config';
+import { note, print } from '../output.ts';
+
+/** How long requests in flight may go on after the first signal; a second signal ends them at once. */
+const graceMs = 30_000;
+
+/** Flags as commander names them; `account` is the setting `accountNickname`. */
+type ServeOptions = Omit<ServerFlags, 'accountNickname'> & { account?: string };
+
+/** `lanner serve`: returns when the server has ended. With `--detach` it returns when the one in the background is ready. */
+export async function serve(options: ServeOptions): Promise<void> {
+  const { account, ...flags } = options;
+  const config = loadServerConfig({ ...flags, accountNickname: account }, process.env);
+  if (config.detach && process.env.LANNER_BACKGROUND !== '1') {
+    const { serveInBackground } = await import('./serve-in-background.ts');
+    return serveInBackground(config, (state) => announce(config, state));
+  }
+  const signals = listenForSignals();
+  const { startServer } = await import('@lanner/server');
+  const server: RunningServer = await startServer(config);
+  announce(config, server);
+  const first = await signals.next();
+  note(`${first}: stopping. Requests in flight have ${graceMs / 1000} seconds; once more ends them now.`);
+  const leaveSupervisor = config.detach && first === 'SIGTERM';
+  const stopped = server.stop({ graceMs, leaveSupervisor });
+  void signals.next().then(() => server.stop({ graceMs: 0, leaveSupervisor }));
+  await stopped;
+  signals.close();
+}
+
+function announce(config: ServerConfig, ports: { tlsPort: number; httpPort: number }): void {
+  print(`Lanner is ready at https://localhost:${ports.tlsPort} (clear text and proxy: port ${ports.httpPort}).`);
+  if (config.domain !== null) print(`Domain: https://${config.domain}:${ports.tlsPort}`);
+  const folder = process.env.LANNER_HOME === config.dataDir ? '' : ` --data-dir ${config.dataDir}`;
+  print(`Next: eval "$(lanner env${folder})" && fal deploy app.py::MyApp`);
+}
+
+/** Signals that end the server, one after the other. They are caught from the first moment, so none is lost while starting. */
+function listenForSignals(): { next(): Promise<NodeJS.Signals>; close(): void } {
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const arrived: NodeJS.Signals[] = [];
+  const waiting: ((signal: NodeJS.Signals) => void)[] = [];
+  const listener = (signal: NodeJS.Signals): void => {
+    const resolve = waiting.shift();
+    if (resolve === undefined) arrived.push(signal);
+    else resolve(signal);
+  };
+  for (const name of names) process.on(name, listener);
+  return {
+    next: () =>
+      new Promise((resolve) => {
+        const signal = arrived.shift();
+        if (signal === undefined) waiting.push(resolve);
+        else resolve(signal);
+      }),
+    close: () => names.forEach((name) => process.off(name, listener)),
+  };
+}

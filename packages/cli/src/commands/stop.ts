@@ -1,0 +1,69 @@
+import { execFileSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDataDirLocked, readFileIfPresent } from '@lanner/server/config';
+import { chosenDataDir } from '../find-platform.ts';
+import { CommandError, print } from '../output.ts';
+
+const pollMs = 50;
+
+/** `lanner stop`: returns when server, supervisor and runners have ended. Nothing running is not an error. */
+export async function stop(options: { dataDir?: string; timeout: string }): Promise<void> {
+  const timeoutMs = Number(options.timeout) * 1000;
+  if (!(timeoutMs >= 0)) throw new CommandError(`--timeout "${options.timeout}" is not a number of seconds.`, '', 2);
+  const dataDir = chosenDataDir(options.dataDir);
+  const endMs = performance.now() + timeoutMs;
+  const isServerRunning = (): boolean => isDataDirLocked(dataDir);
+  let stoppedAny = false;
+
+  if (isServerRunning()) {
+    const pid = readPid(dataDir.serverPid);
+    if (pid === null) {
+      throw new CommandError(`The server of ${dataDir.root} has not written its pid yet.`, 'Try again in a second.');
+    }
+    // SIGINT ends everything; SIGTERM would leave the supervisor of a detached server alive.
+    signal(pid, 'SIGINT');
+    await untilGone(isServerRunning, endMs, `The server (pid ${pid})`);
+    stoppedAny = true;
+  }
+  // A server that crashed leaves its supervisor behind; nobody would end it before its lease does.
+  const supervisor = readPid(dataDir.supervisorPid);
+  if (supervisor !== null && isSupervisor(supervisor)) {
+    signal(supervisor, 'SIGTERM');
+    await untilGone(() => isSupervisor(supervisor), endMs, `The supervisor (pid ${supervisor})`);
+    stoppedAny = true;
+  }
+  print(stoppedAny ? `Lanner on ${dataDir.root} has stopped.` : `Nothing runs on ${dataDir.root}.`);
+}
+
+async function untilGone(isThere: () => boolean, endMs: number, what: string): Promise<void> {
+  while (isThere()) {
+    if (performance.now() >= endMs) {
+      throw new CommandError(`${what} is still stopping.`, 'Requests may be in flight: wait, or run `lanner stop` again to end them now.');
+    }
+    await sleep(pollMs);
+  }
+}
+
+function readPid(path: string): number | null {
+  const pid = Number(readFileIfPresent(path)?.trim());
+  return Number.isInteger(pid) && pid > 1 ? pid : null;
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ESRCH') throw new CommandError(`The process ${pid} cannot be stopped (${code}).`, 'Run this as the user who started it.');
+  }
+}
+
+/** Whether the pid still is a supervisor: after a crash the number may belong to somebody else by now. */
+function isSupervisor(pid: number): boolean {
+  try {
+    const command = execFileSync('ps', ['-o', 'stat=,command=', '-p', String(pid)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return !command.startsWith('Z') && command.includes('supervisor');
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,35 @@
+import {
+  dataDirLayout,
+  defaultDataRoot,
+  findRunningServer,
+  readCredentials,
+  type ClientAccess,
+  type DataDir,
+} from '@lanner/server/config';
+import { CommandError } from './output.ts';
+
+/** The data folder a command is about: flag, else `LANNER_HOME`, else the default. */
+export function chosenDataDir(flag: string | undefined): DataDir {
+  const fromEnvironment = process.env.LANNER_HOME;
+  return dataDirLayout(flag ?? (fromEnvironment ? fromEnvironment : defaultDataRoot()));
+}
+
+/** How clients reach the platform of a data folder; throws a {@link CommandError} when none is running. */
+export function findPlatform(dataDir: DataDir): ClientAccess {
+  const state = findRunningServer(dataDir);
+  if (state === null) {
+    throw new CommandError(
+      `No Lanner server runs on the data folder ${dataDir.root}.`,
+      'Start one with `lanner serve`, or name its folder with --data-dir.',
+    );
+  }
+  const credentials = readCredentials(dataDir.credentials);
+  if (credentials === null) {
+    throw new CommandError(
+      `The credentials file ${dataDir.credentials} is missing.`,
+      'Restart the server: it makes a new key and writes it there.',
+    );
+  }
+  const { tlsPort, httpPort, host, domain } = state;
+  return { tlsPort, httpPort, host, domain, key: credentials.key, bundlePath: dataDir.caBundle };
+}
