@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { LannerError, type Clock } from '@lanner/protocol';
-import type { Authenticator, Principal } from '../auth/principal.ts';
+import type { Authenticator } from '../auth/principal.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { AnyRequest, Route } from '../ports/route.ts';
 import type { Dispatcher, Targets } from '../scheduler/dispatcher.ts';
@@ -22,8 +22,6 @@ export interface GatewayOptions {
   targets: Targets;
   dispatcher: Dispatcher;
   authenticator: Authenticator;
-  /** Whether a key may call apps: `serverless:apps:run`, or everything. */
-  hasRunPermission: (principal: Principal) => boolean;
   clock: Clock;
   log: Logger;
   /** What is left out has its default. */
@@ -58,7 +56,6 @@ export function createGateway(options: GatewayOptions): Gateway {
     targets: options.targets,
     dispatcher: options.dispatcher,
     authenticator: options.authenticator,
-    hasRunPermission: options.hasRunPermission,
     clock,
     log,
     limits,

@@ -1,5 +1,5 @@
 import type { Clock } from '@lanner/protocol';
-import type { Authenticator, Principal } from '../auth/principal.ts';
+import type { Authenticator } from '../auth/principal.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Dispatcher, Targets } from '../scheduler/dispatcher.ts';
 import type { GatewayLimits } from './gateway-limits.ts';
@@ -11,8 +11,6 @@ export interface GatewayContext {
   targets: Targets;
   dispatcher: Dispatcher;
   authenticator: Authenticator;
-  /** Whether a key may call apps (`serverless:apps:run`). */
-  hasRunPermission: (principal: Principal) => boolean;
   clock: Clock;
   log: Logger;
   limits: GatewayLimits;

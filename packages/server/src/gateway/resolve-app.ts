@@ -1,4 +1,5 @@
 import { LannerError } from '@lanner/protocol';
+import { hasPermission } from '../auth/permissions.ts';
 import type { Authenticator, PresentedCredential, Principal } from '../auth/principal.ts';
 import type { Target, Targets } from '../scheduler/dispatcher.ts';
 import { parseAppPath, parseLegacyAppPath, type AppPath } from './parse-app-path.ts';
@@ -31,9 +32,9 @@ export interface Admission {
 }
 
 /**
- * Who may call what (data-plane 1.6): `public` anyone, `shared` any account, `private` the owner; the last two with the
- * permission to run apps. An app that does not exist and a private app of somebody else get the same answer, with and
- * without credentials, so that nobody can learn which private apps exist.
+ * Who may call what (data-plane 1.6): `public` anyone, `shared` any account, `private` the owner; the last two with a key
+ * that may run apps. An app that does not exist and a private app of somebody else get the same answer, with and without
+ * credentials, so that nobody can learn which private apps exist.
  *
  * Throws `missing_credentials`, `malformed_credentials`, `unknown_key`, `insufficient_permissions`, `app_not_found`.
  */
@@ -41,23 +42,24 @@ export async function admit(
   { target, appPath }: ResolvedApp,
   presented: PresentedCredential,
   authenticator: Authenticator,
-  hasRunPermission: (principal: Principal) => boolean,
 ): Promise<Admission> {
   if (target?.authMode === 'public') {
     return { target, principal: await authenticator.authenticateOptional(presented) };
   }
   const principal = await authenticator.authenticate(presented);
-  if (target === null || (target.authMode === 'private' && target.accountId !== principal.accountId)) {
+  const isOwner = target?.accountId === principal.accountId;
+  if (target === null || (target.authMode === 'private' && !isOwner)) {
     throw new LannerError(
       'app_not_found',
       `App '${appPath.owner}/${appPath.app}' was not found. It does not exist, or it is private to another account.`,
     );
   }
-  if (!hasRunPermission(principal)) {
-    throw new LannerError(
-      'insufficient_permissions',
-      "Insufficient permissions: this key may not run apps. Use a key with the permission 'serverless:apps:run'.",
-    );
+  const mayRun =
+    (isOwner && hasPermission(principal, 'serverless:apps:run')) ||
+    (target.authMode === 'shared' && hasPermission(principal, 'models:requests:submit'));
+  if (!mayRun) {
+    const needed = isOwner ? 'serverless:apps:run' : 'models:requests:submit';
+    throw new LannerError('insufficient_permissions', `Insufficient permissions: this key lacks "${needed}". Use a key that has it.`);
   }
   return { target, principal };
 }

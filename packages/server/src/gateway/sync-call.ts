@@ -84,13 +84,13 @@ export class SyncCall implements UpstreamReceiver {
   }
 
   async #prepare(): Promise<void> {
-    const { targets, dispatcher, authenticator, hasRunPermission, limits, clock } = this.#context;
+    const { targets, dispatcher, authenticator, limits, clock } = this.#context;
     const request = this.#request;
     const resolved = resolveApp(targets, this.#route.path);
     this.#path = resolved.appPath.path;
     this.#target = resolved.target;
     const credential = readCredential(request.headers.authorization, resolved.appPath.query);
-    const { target, principal } = await admit(resolved, credential, authenticator, hasRunPermission);
+    const { target, principal } = await admit(resolved, credential, authenticator);
     if (this.#phase === 'over') return;
     this.#principal = principal;
     const startSeconds = readStartTimeoutSeconds(toText(request.headers['x-fal-request-timeout']), target, principal);

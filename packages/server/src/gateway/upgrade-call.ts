@@ -79,7 +79,7 @@ export class UpgradeCall {
   }
 
   async #open(head: Buffer): Promise<void> {
-    const { targets, dispatcher, authenticator, hasRunPermission, clock, limits } = this.#context;
+    const { targets, dispatcher, authenticator, clock, limits } = this.#context;
     const request = this.#request;
     if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
       throw new LannerError('bad_request', `Upgrade to '${String(request.headers.upgrade)}' is not possible; only to 'websocket'.`);
@@ -89,7 +89,7 @@ export class UpgradeCall {
     this.#path = resolved.appPath.path;
     this.#target = resolved.target;
     const credential = readCredential(request.headers.authorization, query);
-    const { target, principal } = await admit(resolved, credential, authenticator, hasRunPermission);
+    const { target, principal } = await admit(resolved, credential, authenticator);
     this.#principal = principal;
     const startSeconds = readStartTimeoutSeconds(headerText(request, 'x-fal-request-timeout'), target, principal);
     const hint = headerText(request, 'x-fal-runner-hint');

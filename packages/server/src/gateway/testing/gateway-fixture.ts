@@ -18,7 +18,7 @@ export const readOnlyKey = 'Key readonly:secret';
 
 const principals: Record<string, Principal> = {
   owner: { accountId: 'acc_owner', nickname: 'alice', keyId: 'owner', permissions: new Set(['*']) },
-  stranger: { accountId: 'acc_stranger', nickname: 'bob', keyId: 'stranger', permissions: new Set(['serverless:apps:run']) },
+  stranger: { accountId: 'acc_stranger', nickname: 'bob', keyId: 'stranger', permissions: new Set(['models:requests:submit']) },
   readonly: { accountId: 'acc_owner', nickname: 'alice', keyId: 'readonly', permissions: new Set(['account:settings:read']) },
 };
 
@@ -157,7 +157,6 @@ export async function createFixture(options: FixtureOptions = {}): Promise<Fixtu
     },
     dispatcher,
     authenticator,
-    hasRunPermission: ({ permissions }) => permissions.has('*') || permissions.has('serverless:apps:run'),
     clock: options.clock ?? systemClock,
     log: createLogger({ destination }),
     ...(options.limits ? { limits: options.limits } : {}),
