@@ -1,3 +1,5 @@
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { loadServerConfig, type RunningServer, type ServerConfig, type ServerFlags } from '@lanner/server/config';
 import { note, print } from '../output.ts';
 
@@ -17,7 +19,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
   const signals = listenForSignals();
   const { startServer } = await import('@lanner/server');
-  const server: RunningServer = await startServer(config);
+  const server: RunningServer = await startServer(config, { supervisorEntry: supervisorEntry() });
   announce(config, server);
   const first = await signals.next();
   note(`${first}: stopping. Requests in flight have ${graceMs / 1000} seconds; once more ends them now.`);
@@ -26,6 +28,12 @@ export async function serve(options: ServeOptions): Promise<void> {
   void signals.next().then(() => server.stop({ graceMs: 0, leaveSupervisor }));
   await stopped;
   signals.close();
+}
+
+/** The supervisor's program: a process of its own, so the path is needed rather than the module. */
+function supervisorEntry(): string {
+  const index = import.meta.resolve('@lanner/supervisor');
+  return fileURLToPath(new URL(`main${extname(index)}`, index));
 }
 
 function announce(config: ServerConfig, ports: { tlsPort: number; httpPort: number }): void {

@@ -31,10 +31,7 @@ export function clientEnvironment(
 ): Variables {
   const { domain } = access;
   if (mode === 'domain' && domain === null) throw new Error('domain mode without a domain');
-  const hosts =
-    mode === 'domain'
-      ? domainHosts(domain!, access.tlsPort === 443 ? null : access.tlsPort)
-      : pathHosts(formatAuthority(reachableHost(access.host), access.tlsPort));
+  const hosts = clientHosts({ host: access.host, domain: mode === 'domain' ? domain : null }, access.tlsPort);
   const ownNames = mode === 'domain' ? [domain!, `.${domain}`] : exemptHosts(access.host);
   const noProxy = mergeNoProxy(environment.no_proxy ?? environment.NO_PROXY ?? '', ownNames);
   return {
@@ -46,6 +43,13 @@ export function clientEnvironment(
     no_proxy: noProxy,
     NO_PROXY: noProxy,
   };
+}
+
+/** Hosts by which clients on this machine reach the platform: those of its domain where it has one, else path mode. */
+export function clientHosts(config: { host: string; domain: string | null }, tlsPort: number): ClientHosts {
+  return config.domain === null
+    ? pathHosts(formatAuthority(reachableHost(config.host), tlsPort))
+    : domainHosts(config.domain, tlsPort === 443 ? null : tlsPort);
 }
 
 /** Changes to a child's environment. */

@@ -15,7 +15,10 @@ export interface DataDir {
   caBundle: string;
   /** What exists only while a server runs: lock, pid files, sockets. */
   run: string;
+  /** Logs of the platform's own processes. */
   logs: string;
+  /** What runners printed. */
+  runnerLogs: string;
   /** Built Python environments. */
   environments: string;
   /** Persistent `/data` of runners. */
@@ -45,6 +48,7 @@ export function dataDirLayout(root: string): DataDir {
     caBundle: join(absolute, 'ca', 'bundle.pem'),
     run,
     logs: join(absolute, 'logs'),
+    runnerLogs: join(absolute, 'logs', 'runners'),
     environments: join(absolute, 'environments'),
     data: join(absolute, 'data'),
     credentials: join(absolute, 'credentials'),
@@ -74,6 +78,7 @@ export function ensureDataDir(dataDir: DataDir): void {
     dataDir.ca,
     dataDir.run,
     dataDir.logs,
+    dataDir.runnerLogs,
     dataDir.environments,
     dataDir.data,
   ]) {

@@ -50,17 +50,17 @@ export function createClearPort(options: {
   http1.on('upgrade', (request, socket: Duplex, head) => listeners.onUpgrade(request, socket, head));
   http1.on('connect', (request, socket, head) => options.onConnect(request, socket as Socket, head));
   http1.on('clientError', answerClientError);
-  let stopped: Promise<void> | null = null;
+  let isStopping = false;
 
   return {
     listen: (host, port) => listen(http1, host, port),
     stop(graceMs) {
-      stopped ??= (async () => {
+      if (!isStopping) {
+        isStopping = true;
         http1.close();
         sessions.closeGracefully();
-        await connections.drain(graceMs, clock, () => closeIdle(http1));
-      })();
-      return stopped;
+      }
+      return connections.drain(graceMs, clock, () => closeIdle(http1));
     },
   };
 }

@@ -5,7 +5,10 @@ import type { Clock } from '@lanner/protocol';
 export interface ConnectionSet {
   add(socket: Socket): void;
   readonly size: number;
-  /** Resolves when no connection is left. Those still open after `graceMs` are destroyed. `sweep` runs meanwhile. */
+  /**
+   * Resolves when no connection is left. Those still open after `graceMs` are destroyed; a further call can only shorten
+   * that. `sweep` runs meanwhile.
+   */
   drain(graceMs: number, clock: Clock, sweep: () => void): Promise<void>;
 }
 
@@ -13,34 +16,45 @@ const sweepEveryMs = 50;
 
 export function createConnectionSet(): ConnectionSet {
   const sockets = new Set<Socket>();
-  let onEmpty: (() => void) | null = null;
+  const empty = Promise.withResolvers<void>();
+  let isDraining = false;
+  let endMs = Infinity;
+
+  function settle(): void {
+    if (isDraining && sockets.size === 0) empty.resolve();
+  }
+
+  async function run(clock: Clock, sweep: () => void): Promise<void> {
+    for (;;) {
+      settle();
+      const leftMs = endMs - clock.monotonicMs();
+      if (sockets.size === 0 || leftMs <= 0) break;
+      sweep();
+      const wake = new AbortController();
+      await Promise.race([empty.promise, clock.sleep(Math.min(sweepEveryMs, leftMs), wake.signal).catch(() => undefined)]);
+      wake.abort();
+    }
+    for (const socket of sockets) socket.destroy();
+  }
+
   return {
     add(socket) {
       sockets.add(socket);
       socket.once('close', () => {
         sockets.delete(socket);
-        if (sockets.size === 0) onEmpty?.();
+        settle();
       });
     },
     get size() {
       return sockets.size;
     },
-    async drain(graceMs, clock, sweep) {
-      const endMs = clock.monotonicMs() + graceMs;
-      const empty = new Promise<void>((resolve) => {
-        onEmpty = resolve;
-        if (sockets.size === 0) resolve();
-      });
-      while (sockets.size > 0) {
-        const leftMs = endMs - clock.monotonicMs();
-        if (leftMs <= 0) break;
-        sweep();
-        const wake = new AbortController();
-        await Promise.race([empty, clock.sleep(Math.min(sweepEveryMs, leftMs), wake.signal).catch(() => undefined)]);
-        wake.abort();
+    drain(graceMs, clock, sweep) {
+      endMs = Math.min(endMs, clock.monotonicMs() + graceMs);
+      if (!isDraining) {
+        isDraining = true;
+        void run(clock, sweep);
       }
-      for (const socket of sockets) socket.destroy();
-      await empty;
+      return empty.promise;
     },
   };
 }

@@ -22,7 +22,7 @@ export interface PortsConfig {
 export interface Ports {
   /** Listens on both ports and resolves with the real ones. Throws `config_invalid` when one cannot be had. */
   start(): Promise<{ tlsPort: number; httpPort: number }>;
-  /** Stops accepting at once, then waits up to `graceMs` for what is in flight. Idempotent; works after a failed start. */
+  /** Stops accepting at once, then waits up to `graceMs` for what is in flight; a further call can only shorten that. Works after a failed start. */
   stop(options: { graceMs: number }): Promise<void>;
 }
 

@@ -14,7 +14,7 @@ import { answerClientError } from './raw-response.ts';
 export interface Port {
   /** Resolves with the real port. Rejects with Node's error (`EADDRINUSE`, `EACCES` …). */
   listen(host: string, port: number): Promise<number>;
-  /** Accepts nothing new, lets what runs finish for `graceMs`, then closes what is left. Idempotent. */
+  /** Accepts nothing new, lets what runs finish for `graceMs`, then closes what is left. A further call can only shorten the grace. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -57,20 +57,19 @@ export function createTlsPort(options: { identities: TlsIdentities; listeners: P
   );
   server.on('clientError', answerClientError);
   const stopListening = identities.onRenewed(() => server.setSecureContext(identities.defaultIdentity()));
-  let stopped: Promise<void> | null = null;
+  let isStopping = false;
 
   return {
     listen: (host, port) => listen(server, host, port),
     adopt: (socket) => void server.emit('connection', socket),
     stop(graceMs) {
-      stopped ??= (async () => {
+      if (!isStopping) {
+        isStopping = true;
         stopListening();
-        // close() also sends GOAWAY on every HTTP/2 connection
         server.close();
         sessions.closeGracefully();
-        await connections.drain(graceMs, clock, () => closeIdle(server));
-      })();
-      return stopped;
+      }
+      return connections.drain(graceMs, clock, () => closeIdle(server));
     },
   };
 }
