@@ -70,7 +70,7 @@ export interface Store {
 
 /**
  * Opens the database, blobs and secrets key of one server, on the SQLite engine, and wires the domains over them.
- * @throws LannerError `data_dir_locked`, `schema_too_new`, `schema_changed`, `config_invalid` (secrets key).
+ * @throws LannerError `schema_too_new`, `schema_changed`, `config_invalid` (secrets key).
  */
 export async function createStore(options: StoreOptions): Promise<Store> {
   const { clock, changeFeed, log } = options;

@@ -17,8 +17,8 @@ const gpuType = (name: string, gpuMemoryGiB: number, memoryGiB: number, cpus: nu
 });
 
 /**
- * The published machine types of the hosted platform (platform-semantics 11). The last two are named by its SDK without
- * a shape: theirs is our choice.
+ * The published machine types of the hosted platform (platform-semantics 11). The last three are named by its SDK and
+ * examples without a shape: theirs is our choice.
  */
 export const publishedMachineTypes: readonly MachineType[] = [
   cpuType('XS', 512, 0.5),
@@ -34,6 +34,7 @@ export const publishedMachineTypes: readonly MachineType[] = [
   gpuType('GPU-B200', 192, 210, 19),
   gpuType('GPU-A6000', 48, 60, 6),
   gpuType('GPU-RTX5090', 32, 60, 6),
+  gpuType('GPU', 24, 60, 12),
 ];
 
 /** The machine types of one installation: the published ones and its own. */

@@ -1,9 +1,9 @@
+import { closeSync, openSync } from 'node:fs';
 import type { Clock } from '@lanner/protocol';
 import { createGroupCommit } from './group-commit.ts';
 import { migrate } from './migrate.ts';
 import { migrationsFolder, readMigrations } from './migrations.ts';
 import { openSqlite, useDurableJournal, type SqlConnection } from './sqlite.ts';
-import { acquireWriterLock } from './writer-lock.ts';
 
 /** The SQLite database of one server. Stores are its only users. */
 export interface Database {
@@ -22,30 +22,32 @@ export interface Database {
 const busyTimeoutMs = 5_000;
 
 /**
- * Opens the database, makes sure that nobody else writes to it and brings its schema up to date.
- * @throws LannerError `data_dir_locked`, `schema_too_new`, `schema_changed`.
+ * Opens the database and brings its schema up to date. One process alone may do this for a file at a time: the lock of
+ * the data folder (config/lock.ts) sees to that, because two writers starve each other and distrust no cache.
+ * @throws LannerError `schema_too_new`, `schema_changed`.
  */
 export function openDatabase(options: { path: string; clock: Clock }): Database {
-  const lock = acquireWriterLock(options.path);
-  let connection;
+  makePrivateFile(options.path);
+  const connection = openSqlite(options.path, busyTimeoutMs);
   try {
-    connection = openSqlite(options.path, busyTimeoutMs);
     useDurableJournal(connection);
     migrate(connection, readMigrations(migrationsFolder('sqlite')), options.clock.nowMs());
   } catch (error) {
-    connection?.close();
-    lock.release();
+    connection.close();
     throw error;
   }
-  const opened = connection;
-  const commits = createGroupCommit(opened);
+  const commits = createGroupCommit(connection);
   return {
-    read: async (operation) => operation(opened),
+    read: async (operation) => operation(connection),
     write: commits.write,
     async close() {
       commits.close();
-      opened.close();
-      lock.release();
+      connection.close();
     },
   };
+}
+
+/** SQLite gives the files beside a database the mode of the database itself: private to this user. */
+function makePrivateFile(path: string): void {
+  closeSync(openSync(path, 'a', 0o600));
 }

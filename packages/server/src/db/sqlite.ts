@@ -60,13 +60,3 @@ export function useDurableJournal(connection: SqliteConnection): void {
   connection.exec('PRAGMA journal_mode = WAL');
   connection.exec('PRAGMA synchronous = FULL');
 }
-
-/** SQLITE_BUSY of the SQLite result codes. */
-const busyCode = 5;
-
-/** True when a statement failed because another connection holds the lock. Recognised by result code, never by text. */
-export function isBusyError(error: unknown): boolean {
-  const code = (error as { errcode?: unknown } | null)?.errcode;
-  // The low byte is the primary code, the rest tells variants apart (SQLITE_BUSY_SNAPSHOT …).
-  return typeof code === 'number' && (code & 0xff) === busyCode;
-}

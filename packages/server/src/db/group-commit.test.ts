@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { isLannerError } from '@lanner/protocol';
+import { createGroupCommit, type GroupCommit } from './group-commit.ts';
+import { openSqlite, type SqliteConnection } from './sqlite.ts';
+
+describe('group commit', () => {
+  let connection: SqliteConnection;
+  let commits: GroupCommit;
+  let statements: string[];
+
+  beforeEach(() => {
+    const opened = openSqlite(':memory:', 0);
+    opened.exec('CREATE TABLE notes (text TEXT NOT NULL UNIQUE) STRICT');
+    statements = [];
+    connection = {
+      ...opened,
+      exec(sql) {
+        statements.push(sql.split(' ')[0]!);
+        opened.exec(sql);
+      },
+    };
+    commits = createGroupCommit(connection);
+  });
+  afterEach(() => connection.close());
+
+  const add = (text: string): Promise<number> => commits.write((db) => db.run('INSERT INTO notes VALUES (?)', text));
+  const texts = (): string[] => connection.all<{ text: string }>('SELECT text FROM notes ORDER BY rowid').map((row) => row.text);
+  const countOf = (statement: string): number => statements.filter((name) => name === statement).length;
+
+  it('puts the writes of one turn into one transaction, in order', async () => {
+    await Promise.all(['a', 'b', 'c'].map(add));
+    assert.deepEqual(texts(), ['a', 'b', 'c']);
+    assert.equal(countOf('BEGIN'), 1);
+    assert.equal(countOf('COMMIT'), 1);
+  });
+
+  it('gives later turns transactions of their own', async () => {
+    await add('a');
+    await add('b');
+    assert.equal(countOf('COMMIT'), 2);
+  });
+
+  it('answers only after the commit', async () => {
+    const write = add('a').then(() => connection.isInTransaction());
+    assert.equal(countOf('COMMIT'), 0);
+    assert.equal(await write, false);
+    assert.equal(countOf('COMMIT'), 1);
+  });
+
+  it('undoes a failing operation alone', async () => {
+    const outcomes = await Promise.allSettled([
+      add('a'),
+      commits.write((db) => {
+        db.run('INSERT INTO notes VALUES (?)', 'half');
+        throw new RangeError('changed its mind');
+      }),
+      add('a'),
+      add('b'),
+    ]);
+    assert.deepEqual(outcomes.map((outcome) => outcome.status), ['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+    assert.ok((outcomes[1] as PromiseRejectedResult).reason instanceof RangeError);
+    assert.deepEqual(texts(), ['a', 'b']);
+    assert.equal(countOf('COMMIT'), 1);
+  });
+
+  it('refuses an operation that is asynchronous, and undoes it', async () => {
+    await assert.rejects(
+      commits.write(async (db) => db.run('INSERT INTO notes VALUES (?)', 'late')),
+      TypeError,
+    );
+    assert.deepEqual(texts(), []);
+  });
+
+  it('fails all writes of a transaction whose commit fails, and goes on afterwards', async () => {
+    const exec = connection.exec;
+    connection.exec = (sql) => {
+      if (sql === 'COMMIT') throw new Error('disk I/O error');
+      exec(sql);
+    };
+    const outcomes = await Promise.allSettled([add('a'), add('b')]);
+    assert.deepEqual(outcomes.map((outcome) => outcome.status), ['rejected', 'rejected']);
+    connection.exec = exec;
+    assert.deepEqual(texts(), []);
+    await add('c');
+    assert.deepEqual(texts(), ['c']);
+  });
+
+  it('fails all writes when an operation makes the database end the transaction', async () => {
+    const outcomes = await Promise.allSettled([
+      add('a'),
+      commits.write(() => {
+        connection.exec('ROLLBACK');
+        throw new Error('database or disk is full');
+      }),
+      add('b'),
+    ]);
+    assert.deepEqual(outcomes.map((outcome) => outcome.status), ['rejected', 'rejected', 'rejected']);
+    assert.deepEqual(texts(), []);
+  });
+
+  it('splits a flood into transactions of a bounded size', async () => {
+    await Promise.all(Array.from({ length: 2_500 }, (_, index) => add(String(index))));
+    assert.equal(texts().length, 2_500);
+    assert.equal(countOf('COMMIT'), 3);
+  });
+
+  it('commits what is queued when it closes, and refuses what comes later', async () => {
+    const write = add('a');
+    commits.close();
+    assert.deepEqual(texts(), ['a']);
+    await write;
+    await assert.rejects(add('b'), (error) => isLannerError(error) && error.code === 'shutting_down');
+    commits.close();
+    assert.deepEqual(texts(), ['a']);
+  });
+});
