@@ -1,0 +1,71 @@
+import type {
+  AckRequest,
+  BuildRequest,
+  Json,
+  StartRunnerRequest,
+  StopRequest,
+} from '@lanner/protocol';
+import * as z from 'zod/mini';
+
+/** Ids become names of files and folders. */
+const id = z.string().check(z.regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/));
+const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+const port = z.int().check(z.gte(1), z.lte(65_535));
+const durationMs = z.number().check(z.gte(0), z.lte(30 * 24 * 3_600_000));
+const count = z.int().check(z.gte(0));
+const text = (maxChars: number) => z.string().check(z.maxLength(maxChars));
+const environment = z.object({
+  kind: z.enum(['virtualenv', 'container', 'conda']),
+  configuration: z.record(z.string(), z.unknown() as unknown as z.ZodMiniType<Json>),
+});
+
+export const stopRequestSchema: z.ZodMiniType<StopRequest> = z.object({ graceMs: durationMs });
+
+export const ackRequestSchema: z.ZodMiniType<AckRequest> = z.object({ bootId: text(128), seq: count });
+
+export const buildRequestSchema = z.object({
+  accountId: id,
+  accountOrdinal: count,
+  environment,
+  force: z.boolean(),
+}) as z.ZodMiniType<BuildRequest>;
+
+const serialized = z.object({ method: text(200), blob: hash });
+
+export const startRunnerRequestSchema = z.object({
+  runnerId: id,
+  accountId: id,
+  accountOrdinal: count,
+  revisionId: text(200),
+  appName: text(1000),
+  environment,
+  callable: z.union([
+    z.object({
+      kind: z.literal('serialized'),
+      method: text(200),
+      blob: hash,
+      setup: z.optional(serialized),
+    }),
+    z.object({ kind: z.literal('entrypoint'), entrypoint: text(1000) }),
+  ]),
+  purpose: z.enum(['serve', 'run']),
+  runOnMainThread: z.boolean(),
+  exposedPort: z.optional(port),
+  metricsPort: z.optional(port),
+  healthCheck: z.optional(
+    z.object({
+      path: z.string().check(z.regex(/^\/[\x21-\x7e]{0,2000}$/)),
+      method: z.optional(z.enum(['GET', 'POST'])),
+      startPeriodMs: durationMs,
+      timeoutMs: durationMs,
+      failureThreshold: z.int().check(z.gte(1)),
+      callRegularly: z.boolean(),
+    }),
+  ),
+  startupTimeoutMs: durationMs,
+  graceMs: durationMs,
+  files: z.array(z.object({ hash, relativePath: text(4096), mode: count })).check(z.maxLength(100_000)),
+  dataMounts: z.array(text(4096)).check(z.maxLength(1000)),
+  env: z.record(z.string().check(z.regex(/^[^=\0]+$/)), z.string()),
+  limits: z.object({ memoryMiB: z.number().check(z.gt(0)), cpus: z.number().check(z.gt(0)) }),
+}) as z.ZodMiniType<StartRunnerRequest>;

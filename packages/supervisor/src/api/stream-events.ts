@@ -1,0 +1,46 @@
+import type { ServerResponse } from 'node:http';
+import type { Clock } from '@lanner/protocol';
+import type { EventLog } from '../events/event-log.ts';
+import { openNdjson } from './ndjson.ts';
+
+const heartbeatMs = 5000;
+/** Events per write: enough to be quick, few enough that a line of 64 KiB each stays small in memory. */
+const batchEvents = 64;
+
+/**
+ * Sends events after `after` for ever, a heartbeat whenever nothing happened for 5 s. Returns when the caller went away
+ * or the signal is aborted.
+ */
+export async function streamEvents(
+  response: ServerResponse,
+  events: EventLog,
+  after: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const stream = openNdjson(response);
+  const stop = AbortSignal.any([signal, stream.signal]);
+  const removeReader = events.addReader();
+  let seq = after;
+  try {
+    while (!stream.signal.aborted) {
+      const batch = events.readAfter(seq, batchEvents);
+      if (batch.length > 0) {
+        await stream.write(batch);
+        seq = batch.at(-1)!.seq;
+        continue;
+      }
+      if (stop.aborted) break;
+      const pause = new AbortController();
+      const timer = clock.setTimer(heartbeatMs, () => pause.abort());
+      await events.waitAfter(events.lastSeq, AbortSignal.any([stop, pause.signal]));
+      timer.cancel();
+      if (pause.signal.aborted) {
+        await stream.write([{ seq: events.lastSeq, atMs: clock.nowMs(), type: 'heartbeat' }]);
+      }
+    }
+  } finally {
+    removeReader();
+    stream.end();
+  }
+}

@@ -1,0 +1,136 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LannerError, type LogLevel } from '@lanner/protocol';
+import { runProgram } from '../lib/run-program.ts';
+import {
+  encodeSpec,
+  launcherFailures,
+  launcherPath,
+  launcherPrefix,
+  type Bind,
+  type LauncherSpec,
+} from '../sandbox/exec-sandbox.ts';
+import type { PythonInterpreter } from './find-python.ts';
+
+export interface BuildTreeOptions {
+  /** Absolute path of the new tree, below `storeFolder`; it does not exist yet. */
+  tree: string;
+  /** Holds trees and uv's cache: one mount, so that uv can link instead of copy. Writable by `identity`. */
+  storeFolder: string;
+  cacheFolder: string;
+  /** Holds the requirement files of this build; readable by `identity`. */
+  inputFolder: string;
+  layers: readonly (readonly string[])[];
+  python: PythonInterpreter;
+  uvPath: string;
+  supervisorPython: string;
+  sandbox: 'namespaces' | 'process-group';
+  identity: { uid: number; gid: number } | undefined;
+  /** Index addresses, proxies and certificate files of the operator; nothing secret. */
+  buildEnv: Record<string, string>;
+  onLine(line: string, level: LogLevel): void;
+  signal: AbortSignal;
+}
+
+/**
+ * What the platform adds to every environment (grpc-controller 5.3): callables are pickled against them, and `fal.App`
+ * imports grpc. Part of the first layer's resolution and unpinned, so that the user's own pins win. Never `fal`.
+ */
+const platformRequirements = ['cloudpickle', 'dill', 'tblib', 'grpcio'];
+const failureTextChars = 8192;
+
+/**
+ * Builds a virtual environment in the exec sandbox: create, install layer by layer, compile.
+ * @throws LannerError `build_failed` with the resolver's own text. The tree is left for the caller to remove.
+ */
+export async function buildTree(options: BuildTreeOptions): Promise<void> {
+  const { tree, uvPath, python } = options;
+  await run(
+    'uv venv',
+    [uvPath, 'venv', '--quiet', '--no-project', '--no-config', '--python', python.path, '--prompt', 'app', tree],
+    options,
+  );
+  for (const [index, requirements] of options.layers.entries()) {
+    const lines = index === 0 ? [...platformRequirements, ...requirements] : requirements;
+    if (lines.length === 0) continue;
+    const file = join(options.inputFolder, `layer-${index}.txt`);
+    // A requirements file instead of arguments: no requirement can become an option of uv itself.
+    await writeFile(file, `${lines.join('\n')}\n`, { mode: 0o644 });
+    if (requirements.length > 0) options.onLine(`Installing requirements: ${requirements.map(withoutPassword).join(', ')}`, 'info');
+    const isLast = options.layers.slice(index + 1).every((later) => later.length === 0);
+    await run(
+      'uv pip install',
+      [
+        ...[uvPath, 'pip', 'install', '--no-config', '--no-progress', '--color', 'never'],
+        ...['--index-strategy', 'unsafe-best-match', '--python', join(tree, 'bin/python')],
+        ...(isLast ? ['--compile-bytecode'] : []),
+        ...['--requirements', file],
+      ],
+      options,
+    );
+  }
+}
+
+async function run(what: string, argv: string[], options: BuildTreeOptions): Promise<void> {
+  const spec: LauncherSpec = {
+    argv,
+    env: {
+      ...options.buildEnv,
+      PATH: '/usr/local/bin:/usr/bin:/bin',
+      HOME: options.sandbox === 'namespaces' ? '/home/lanner' : options.storeFolder,
+      LANG: 'C.UTF-8',
+      UV_CACHE_DIR: options.cacheFolder,
+      UV_PYTHON_DOWNLOADS: 'never',
+      GIT_TERMINAL_PROMPT: '0',
+    },
+    sandbox: options.sandbox,
+    ...options.identity,
+    interpreters: [options.python.path],
+    binds: [
+      { source: options.uvPath, readOnly: true },
+      { source: options.inputFolder, readOnly: true },
+      { source: options.storeFolder, readOnly: false },
+      ...certificateBinds(options.buildEnv),
+    ],
+    hostname: 'build',
+    network: true,
+  };
+  const errorLines: string[] = [];
+  const end = await runProgram({
+    program: options.supervisorPython,
+    args: ['-I', launcherPath],
+    env: {},
+    input: encodeSpec(spec),
+    signal: options.signal,
+    onLine(line, stream) {
+      if (stream === 'stderr') keepTail(errorLines, line);
+      if (line !== '') options.onLine(line, 'info');
+    },
+  });
+  if (options.signal.aborted) throw new LannerError('build_failed', 'The build was stopped.');
+  if (end.code === 0) return;
+  const text = errorLines.join('\n').trim();
+  if (end.code !== null && launcherFailures.has(end.code)) {
+    throw new LannerError('build_failed', `The build sandbox could not be made: ${text.split(launcherPrefix).at(-1)}`);
+  }
+  const status = end.signal === null ? `exit status ${end.code}` : end.signal;
+  throw new LannerError('build_failed', `Failure during '${what}': ${text === '' ? status : text}`);
+}
+
+function keepTail(lines: string[], line: string): void {
+  lines.push(line);
+  let chars = lines.reduce((sum, each) => sum + each.length + 1, 0);
+  while (chars > failureTextChars && lines.length > 1) chars -= lines.shift()!.length + 1;
+}
+
+function certificateBinds(env: Record<string, string>): Bind[] {
+  return ['SSL_CERT_FILE', 'SSL_CERT_DIR']
+    .map((name) => env[name])
+    .filter((path) => path !== undefined && path.startsWith('/'))
+    .map((source) => ({ source: source!, readOnly: true, optional: true }));
+}
+
+/** `https://user:password@host` in a requirement is shown without the password. */
+function withoutPassword(requirement: string): string {
+  return requirement.replace(/\/\/[^/\s@]*@/g, '//***@');
+}

@@ -1,0 +1,99 @@
+import { readdir, realpath } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { LannerError } from '@lanner/protocol';
+import { runProgram } from '../lib/run-program.ts';
+
+/** A Python on this machine, a real interpreter and no wrapper script. */
+export interface PythonInterpreter {
+  path: string;
+  /** e.g. `3.11.7` */
+  version: string;
+}
+
+/** Oldest version the runner code works with. */
+const oldestMinor = 10;
+
+/**
+ * The interpreters of this machine: on PATH, of pyenv, and those uv manages. Looked for anew at every call, since
+ * people install one after being told that it is missing.
+ * @param hostEnv PATH, HOME, PYENV_ROOT.
+ */
+export async function listPythons(hostEnv: Record<string, string>, signal: AbortSignal): Promise<PythonInterpreter[]> {
+  const candidates = [...(await onPath(hostEnv['PATH'] ?? '')), ...(await inVersionFolders(hostEnv))];
+  const found = await Promise.all(candidates.map((path) => inspect(path, hostEnv, signal)));
+  const byPath = new Map<string, PythonInterpreter>();
+  for (const python of found) if (python !== undefined && !byPath.has(python.path)) byPath.set(python.path, python);
+  return [...byPath.values()];
+}
+
+/**
+ * The interpreter for a version. `3.11` takes the first 3.11.x in the order of PATH.
+ * @throws LannerError `build_failed` that names the versions this machine has.
+ */
+export function choosePython(pythons: readonly PythonInterpreter[], version: string | undefined): PythonInterpreter {
+  const usable = pythons.filter((python) => minorOf(python.version) >= oldestMinor);
+  const match =
+    version === undefined
+      ? usable[0]
+      : usable.find((python) => python.version === version || python.version.startsWith(`${version}.`));
+  if (match !== undefined) return match;
+  const versions = [...new Set(usable.map((python) => python.version))].sort(compareVersions).join(', ');
+  throw new LannerError(
+    'build_failed',
+    `Python ${version ?? '3'} is not installed on this machine. Installed: ${versions === '' ? 'none that is 3.10 or later' : versions}.`,
+  );
+}
+
+async function onPath(path: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const folder of new Set(path.split(delimiter))) {
+    if (folder === '') continue;
+    const names = await readdir(folder).catch(() => []);
+    // Sorted, so `python3` comes before `python3.12`: what the user calls python3 is the default.
+    for (const name of names.sort()) if (/^python3(\.\d+)?$/.test(name)) found.push(join(folder, name));
+  }
+  return found;
+}
+
+async function inVersionFolders(hostEnv: Record<string, string>): Promise<string[]> {
+  const home = hostEnv['HOME'];
+  const folders = [
+    hostEnv['PYENV_ROOT'] === undefined ? undefined : join(hostEnv['PYENV_ROOT'], 'versions'),
+    home === undefined ? undefined : join(home, '.pyenv/versions'),
+    home === undefined ? undefined : join(home, '.local/share/uv/python'),
+  ];
+  const found: string[] = [];
+  for (const folder of folders) {
+    if (folder === undefined) continue;
+    for (const name of await readdir(folder).catch(() => [])) {
+      if (/^(cpython-)?3\.\d+/.test(name)) found.push(join(folder, name, 'bin/python3'));
+    }
+  }
+  return found;
+}
+
+async function inspect(
+  path: string,
+  hostEnv: Record<string, string>,
+  signal: AbortSignal,
+): Promise<PythonInterpreter | undefined> {
+  const lines: string[] = [];
+  const end = await runProgram({
+    program: path,
+    args: ['-I', '-S', '-c', 'import sys; print(sys.executable); print(*sys.version_info[:3], sep=".")'],
+    env: hostEnv,
+    onLine: (line, stream) => stream === 'stdout' && lines.push(line),
+    signal,
+  }).catch(() => undefined);
+  const [executable, version] = lines;
+  if (end?.code !== 0 || executable === undefined || version === undefined) return undefined;
+  return { path: await realpath(executable).catch(() => executable), version };
+}
+
+function minorOf(version: string): number {
+  return Number(version.split('.')[1]);
+}
+
+function compareVersions(left: string, right: string): number {
+  return left.localeCompare(right, 'en', { numeric: true });
+}

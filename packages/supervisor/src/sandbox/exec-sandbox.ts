@@ -1,0 +1,55 @@
+import { fileURLToPath } from 'node:url';
+
+/** Folder of the Python half. */
+export const pythonFolder = fileURLToPath(new URL('../../python/', import.meta.url)).replace(/\/$/, '');
+export const launcherPath = `${pythonFolder}/launcher.py`;
+export const probePath = `${pythonFolder}/sandbox.py`;
+export const zygotePath = `${pythonFolder}/zygote.py`;
+
+/** More of the host inside a sandbox. `target` defaults to `source`. */
+export interface Bind {
+  source: string;
+  target?: string;
+  readOnly: boolean;
+  optional?: boolean;
+}
+
+/** What launcher.py reads from its standard input (packages/supervisor/python/README.md). */
+export interface LauncherSpec {
+  argv: string[];
+  env: Record<string, string>;
+  cwd?: string;
+  sandbox: 'namespaces' | 'process-group';
+  uid?: number;
+  gid?: number;
+  interpreters?: string[];
+  binds?: Bind[];
+  hostname?: string;
+  network?: boolean;
+  keepCapabilities?: boolean;
+  waitForAll?: boolean;
+  passControl?: boolean;
+  limits?: Record<string, number>;
+}
+
+/** Exit statuses of the launcher that are not the program's. */
+export const launcherFailures: ReadonlySet<number> = new Set([120, 121, 122]);
+/** Its last line on standard error begins with this when one of them is its exit status. */
+export const launcherPrefix = 'lanner-launcher: ';
+
+/** One line, as the launcher wants it. */
+export function encodeSpec(spec: LauncherSpec): string {
+  return `${JSON.stringify(spec)}\n`;
+}
+
+/**
+ * The first uid given to accounts by a root supervisor. systemd's table of uids leaves the numbers from here up to
+ * 2147352575 to nobody; no package and no container manager hands them out.
+ */
+const firstAccountUid = 1_879_048_192;
+const accountUids = 2_147_352_576 - firstAccountUid;
+
+/** The uid an account's builds and runners have on this machine. */
+export function accountUid(accountOrdinal: number): number {
+  return firstAccountUid + (accountOrdinal % accountUids);
+}

@@ -1,0 +1,166 @@
+import { join } from 'node:path';
+import { LannerError, type Clock, type Timer } from '@lanner/protocol';
+import type { EnvironmentTree } from '../builds/environment-store.ts';
+import type { Log } from '../lib/log.ts';
+import { identityOf, type Isolation } from '../sandbox/isolation.ts';
+import { startZygote, type RunnerConnection, type Zygote, type ZygoteOptions } from './zygote.ts';
+
+export interface ZygotesOptions {
+  isolation: () => Promise<Isolation>;
+  clock: Clock;
+  log: Log;
+  /** Short folder for sockets. */
+  socketFolder: string;
+  /** Each zygote gets a folder below it. */
+  workFolder: string;
+  /** `<this>/<account>` is the account's /data. */
+  dataFolder: string;
+  caBundlePath: string | undefined;
+  /** Zygotes kept warm without runners. Default 8. */
+  maxIdle?: number;
+  /** How long one is kept without runners. Default 10 minutes. */
+  idleMs?: number;
+  /** Starts one; tests put their own here. */
+  start?: (options: ZygoteOptions) => Zygote;
+}
+
+/** The warm zygotes of this machine, one per account and environment tree. */
+export interface Zygotes {
+  /** Has one ready soon; never throws. */
+  warm(tree: EnvironmentTree, accountOrdinal: number): void;
+  /**
+   * Forks a runner from the environment's zygote, started when there is none. When the zygote turns out to be dead, a
+   * fresh one is started once.
+   */
+  fork(
+    tree: EnvironmentTree,
+    accountOrdinal: number,
+    runnerId: string,
+    signal: AbortSignal,
+  ): Promise<{ zygote: Zygote; runner: RunnerConnection }>;
+  /** Retires the zygote of a tree; `whenUnused` runs once no process uses it. */
+  retire(tree: EnvironmentTree, whenUnused: () => void): void;
+  /** Kills all of them and waits for their end. */
+  stop(): Promise<void>;
+}
+
+interface Entry {
+  zygote: Zygote;
+  usedAtMs: number;
+}
+
+const sweepIntervalMs = 15_000;
+
+export function createZygotes(options: ZygotesOptions): Zygotes {
+  const { clock, log } = options;
+  const maxIdle = options.maxIdle ?? 8;
+  const idleMs = options.idleMs ?? 10 * 60_000;
+  const start = options.start ?? startZygote;
+  const warm = new Map<string, Promise<Entry>>();
+  const living = new Set<Zygote>();
+  let count = 0;
+  let isStopped = false;
+  let sweepTimer: Timer | undefined;
+
+  const launch = async (tree: EnvironmentTree, accountOrdinal: number): Promise<Entry> => {
+    const isolation = await options.isolation();
+    if (isStopped) throw new LannerError('shutting_down', 'The supervisor is stopping.');
+    count += 1;
+    const id = `z${count}`;
+    const startedAtMs = clock.monotonicMs();
+    const zygote = start({
+      id,
+      tree,
+      isolation,
+      identity: identityOf(isolation, accountOrdinal),
+      socketFolder: join(options.socketFolder, id),
+      workFolder: join(options.workFolder, id),
+      dataFolder: join(options.dataFolder, tree.accountId),
+      caBundlePath: options.caBundlePath,
+      clock,
+      log,
+    });
+    living.add(zygote);
+    void zygote.ended.then(() => living.delete(zygote));
+    void zygote.closed.then(() => {
+      if (warm.get(tree.path) === entry) warm.delete(tree.path);
+      log.info({ zygote: id, accountId: tree.accountId }, 'zygote closed');
+    });
+    zygote.ready.then(
+      () => log.info({ zygote: id, accountId: tree.accountId, tookMs: Math.round(clock.monotonicMs() - startedAtMs) }, 'zygote ready'),
+      (error: unknown) => log.warn({ zygote: id, accountId: tree.accountId, error }, 'zygote failed'),
+    );
+    const entry = warm.get(tree.path);
+    return { zygote, usedAtMs: clock.monotonicMs() };
+  };
+
+  const obtain = (tree: EnvironmentTree, accountOrdinal: number): Promise<Entry> => {
+    let entry = warm.get(tree.path);
+    if (entry === undefined) {
+      entry = launch(tree, accountOrdinal);
+      warm.set(tree.path, entry);
+      entry.catch(() => warm.delete(tree.path));
+      sweepTimer ??= clock.setTimer(sweepIntervalMs, sweep);
+    }
+    return entry;
+  };
+
+  const sweep = (): void => {
+    sweepTimer = undefined;
+    void Promise.allSettled([...warm.values()]).then((results) => {
+      const idle = results
+        .flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+        .filter((entry) => entry.zygote.runnerCount === 0)
+        .sort((left, right) => right.usedAtMs - left.usedAtMs);
+      for (const [index, entry] of idle.entries()) {
+        if (index >= maxIdle || clock.monotonicMs() - entry.usedAtMs >= idleMs) entry.zygote.retire();
+      }
+      if (!isStopped && warm.size > 0) sweepTimer ??= clock.setTimer(sweepIntervalMs, sweep);
+    });
+  };
+
+  const forkOnce = async (tree: EnvironmentTree, accountOrdinal: number, runnerId: string, signal: AbortSignal) => {
+    const entry = await obtain(tree, accountOrdinal);
+    entry.usedAtMs = clock.monotonicMs();
+    const runner = await entry.zygote.fork(runnerId, signal);
+    void runner.connection.ended.then(() => {
+      entry.usedAtMs = clock.monotonicMs();
+    });
+    return { zygote: entry.zygote, runner };
+  };
+
+  return {
+    warm(tree, accountOrdinal) {
+      if (!isStopped) obtain(tree, accountOrdinal).catch(() => {});
+    },
+    async fork(tree, accountOrdinal, runnerId, signal) {
+      const before = await warm.get(tree.path)?.catch(() => undefined);
+      try {
+        return await forkOnce(tree, accountOrdinal, runnerId, signal);
+      } catch (error) {
+        // A zygote that was warm may have died unnoticed, or its interpreter may be damaged: a fresh one decides.
+        if (signal.aborted || isStopped || before === undefined) throw error;
+        before.zygote.retire();
+        await before.zygote.closed;
+        log.warn({ zygote: before.zygote.id, runnerId, error }, 'fork failed, starting a fresh zygote');
+        return forkOnce(tree, accountOrdinal, runnerId, signal);
+      }
+    },
+    retire(tree, whenUnused) {
+      const users = [...living].filter((zygote) => zygote.tree.path === tree.path);
+      void warm.get(tree.path)?.then(
+        (entry) => entry.zygote.retire(),
+        () => {},
+      );
+      warm.delete(tree.path);
+      void Promise.all(users.map((zygote) => zygote.ended)).then(whenUnused);
+    },
+    async stop() {
+      isStopped = true;
+      sweepTimer?.cancel();
+      await Promise.allSettled([...warm.values()]);
+      for (const zygote of living) zygote.kill();
+      await Promise.all([...living].map((zygote) => zygote.ended));
+    },
+  };
+}
