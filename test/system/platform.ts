@@ -1,0 +1,179 @@
+/** A real platform for whole-system tests: `lanner serve` in a temporary folder, and the official clients against it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { ensurePythonEnv } from '../../scripts/python-env.ts';
+
+export const repositoryRoot: string = resolve(import.meta.dirname, '../..');
+const lannerBin = join(repositoryRoot, 'packages/cli/bin/lanner.js');
+
+export interface CommandResult {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  env?: Record<string, string | undefined>;
+  cwd?: string;
+  input?: string;
+  /** Called with each piece of standard output, e.g. to look at time. */
+  onStdout?: (text: string) => void;
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface Platform {
+  readonly dataDir: string;
+  /** What `lanner env --format json` prints. */
+  readonly variables: Record<string, string>;
+  readonly owner: string;
+  /** PID of the server process. */
+  readonly serverPid: number;
+  /** Runs any program with the environment of `lanner env`, nothing of ours besides. */
+  run(command: string, args: string[], options?: RunOptions): Promise<CommandResult>;
+  /** The official CLI. */
+  fal(args: string[], options?: RunOptions): Promise<CommandResult>;
+  python(script: string, options?: RunOptions): Promise<CommandResult>;
+  lanner(args: string[], options?: RunOptions): Promise<CommandResult>;
+  /** Calls the gateway over TLS the way curl would. */
+  call(path: string, init?: RequestInit & { key?: string | null }): Promise<Response>;
+  /** Ends the server only, as a crash would. */
+  killServer(): Promise<void>;
+  /** Starts the server again on the same folder and ports. */
+  startServer(): Promise<void>;
+  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+function runCommand(command: string, args: string[], env: NodeJS.ProcessEnv, options: RunOptions = {}): Promise<CommandResult> {
+  return new Promise((settle, reject) => {
+    const child = spawn(command, args, {
+      env,
+      cwd: options.cwd ?? repositoryRoot,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      signal: options.signal,
+      killSignal: 'SIGINT',
+    });
+    let stdout = '';
+    let stderr = '';
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 120_000);
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+      options.onStdout?.(text);
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.on('error', (error) => (error.name === 'AbortError' ? undefined : reject(error)));
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      settle({ code, stdout, stderr });
+    });
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(options.input ?? '');
+  });
+}
+
+/** The environment of a newcomer's shell: nothing of fal or Lanner in it. */
+function bareEnvironment(home: string): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(FAL_|LANNER_|ISOLATE_|NODE_|SSL_|REQUESTS_|GRPC_|https?_proxy|no_proxy)/i.test(name));
+  return { ...Object.fromEntries(kept), HOME: home, FAL_HOME_DIR: join(home, '.fal'), NO_COLOR: '1', COLUMNS: '200' };
+}
+
+async function waitForLine(child: ChildProcess, pattern: RegExp, withinMs: number): Promise<string> {
+  return new Promise((settle, reject) => {
+    let seen = '';
+    const timer = setTimeout(() => reject(new Error(`no line like ${pattern} within ${withinMs} ms; saw:\n${seen}`)), withinMs);
+    const look = (text: string): void => {
+      seen += text;
+      if (!pattern.test(seen)) return;
+      clearTimeout(timer);
+      settle(seen);
+    };
+    child.stdout?.setEncoding('utf8').on('data', look);
+    child.stderr?.setEncoding('utf8').on('data', look);
+    child.on('exit', (code) => {
+      clearTimeout(timer);
+      reject(new Error(`lanner serve ended with ${code}:\n${seen}`));
+    });
+  });
+}
+
+/** Starts a platform. `serveArgs` are added to `lanner serve`. */
+export async function startPlatform(options: { serveArgs?: string[]; mode?: 'path' | 'domain' } = {}): Promise<Platform> {
+  const home = await mkdtemp(join(tmpdir(), 'lanner-system-'));
+  const dataDir = join(home, 'data');
+  const owner = 'acme';
+  const bare = bareEnvironment(home);
+  const pythonEnv = await ensurePythonEnv();
+  bare['PATH'] = `${pythonEnv.bin}:${bare['PATH'] ?? ''}`;
+  let ports = ['--port', '0', '--http-port', '0'];
+  let server: ChildProcess | undefined;
+  let variables: Record<string, string> = {};
+
+  const lanner = (args: string[], runOptions: RunOptions = {}): Promise<CommandResult> =>
+    runCommand(process.execPath, [lannerBin, ...args], { ...bare, ...runOptions.env }, runOptions);
+
+  const startServer = async (): Promise<void> => {
+    server = spawn(process.execPath, [lannerBin, 'serve', '--data-dir', dataDir, '--account', owner, ...ports, ...(options.serveArgs ?? [])], {
+      env: bare,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    await waitForLine(server, /ready/i, 60_000);
+    const state = JSON.parse(await readFile(join(dataDir, 'run/server.json'), 'utf8')) as { tlsPort: number; httpPort: number };
+    ports = ['--port', String(state.tlsPort), '--http-port', String(state.httpPort)];
+    const printed = await lanner(['env', '--data-dir', dataDir, '--format', 'json', '--mode', options.mode ?? 'path']);
+    if (printed.code !== 0) throw new Error(`lanner env failed:\n${printed.stdout}${printed.stderr}`);
+    variables = JSON.parse(printed.stdout) as Record<string, string>;
+  };
+
+  const stop = async (): Promise<void> => {
+    if (server && server.exitCode === null && server.signalCode === null) {
+      const ended = new Promise((settle) => server!.once('exit', settle));
+      server.kill('SIGTERM');
+      await ended;
+    } else {
+      await lanner(['stop', '--data-dir', dataDir]);
+    }
+    await rm(home, { recursive: true, force: true });
+  };
+
+  try {
+    await startServer();
+  } catch (error) {
+    await stop().catch(() => undefined);
+    throw error;
+  }
+  const run = (command: string, args: string[], runOptions: RunOptions = {}): Promise<CommandResult> =>
+    runCommand(command, args, { ...bare, ...variables, ...runOptions.env }, runOptions);
+
+  return {
+    dataDir,
+    owner,
+    get variables() {
+      return variables;
+    },
+    get serverPid() {
+      return server!.pid!;
+    },
+    run,
+    fal: (args, runOptions) => run(join(pythonEnv.bin, 'fal'), args, runOptions),
+    python: (script, runOptions) => run(pythonEnv.python, ['-c', script], runOptions),
+    lanner,
+    async call(path, init = {}) {
+      const key = init.key === undefined ? variables['FAL_KEY'] : init.key;
+      const url = `http://127.0.0.1:${ports[3]}/run/${owner}${path}`;
+      const headers = new Headers(init.headers);
+      if (key) headers.set('authorization', `Key ${key}`);
+      return fetch(url, { ...init, headers });
+    },
+    async killServer() {
+      const ended = new Promise((settle) => server!.once('exit', settle));
+      server!.kill('SIGKILL');
+      await ended;
+    },
+    startServer,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
