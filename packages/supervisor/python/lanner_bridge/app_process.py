@@ -1,0 +1,163 @@
+"""The app process: a clean Python process around one callable. Nothing here returns to the zygote's code."""
+
+import gc
+import os
+import random
+import signal
+import socket
+import sys
+import tempfile
+import time
+import types
+from dataclasses import dataclass
+
+from . import addresses, app_reports, callables, outcome
+from .process_tree import close_descriptors_except, default_signals, die_with_parent
+
+_MAX_PROCESSES = 8192
+
+
+@dataclass
+class AppPipes:
+    """What connects the app process with its init."""
+
+    stdout: int
+    stderr: int
+    control: socket.socket
+    app_stdout: int
+    app_stderr: int
+    app_control: socket.socket
+
+    @staticmethod
+    def create():
+        out_read, out_write = os.pipe()
+        err_read, err_write = os.pipe()
+        control, app_control = socket.socketpair()
+        return AppPipes(out_read, err_read, control, out_write, err_write, app_control)
+
+    def close_app_side(self):
+        os.close(self.app_stdout)
+        os.close(self.app_stderr)
+        self.app_control.close()
+
+
+def become(order, place, pipes):
+    """In the forked child: prepare the process, run the callable, report, exit."""
+    try:
+        _prepare_process(pipes)
+        _prepare_python(order, place)
+        control = pipes.app_control
+        addresses.install(order.address, lambda port: _report_listening(control, order.address, port))
+        _limit_processes(order)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
+    os._exit(_run(order, control))
+
+
+def _run(order, control):
+    """Run the callable and report its outcome; returns the exit status."""
+    app_reports.send_report(control, {"type": "setup"})
+    # isolate answers an entry point with plain pickle, and a function with the method it came by.
+    method = "pickle" if order.entrypoint else order.function[0]
+    result = outcome.capture(lambda: callables.call(order), method)
+    if result.failure_log:
+        _report_log(control, result.failure_log)
+    _flush_standard_streams()
+    app_reports.send_report(control, result.header, result.payload)
+    _run_exit_handlers()
+    return result.exit_code
+
+
+def _prepare_process(pipes):
+    default_signals()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.setsid()
+    die_with_parent()
+    null = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(pipes.app_stdout, 1)
+    os.dup2(pipes.app_stderr, 2)
+    # Sockets of the init are closed as numbers; their objects must not close somebody else's number later.
+    pipes.control.detach()
+    close_descriptors_except(pipes.app_control.fileno())
+
+
+def _prepare_python(order, place):
+    os.environ.clear()
+    os.environ.update(_environment(order, place))
+    if "TZ" in os.environ:
+        time.tzset()
+    os.chdir(place.app_dir)
+    main = types.ModuleType("__main__")
+    main.__builtins__ = __builtins__
+    sys.modules["__main__"] = main
+    sys.argv = [""]
+    sys.path += [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    if order.entrypoint or place.app_dir != "/app":
+        sys.path.append(place.app_dir)
+    tempfile.tempdir = None
+    random.seed()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+    gc.enable()
+
+
+def _environment(order, place):
+    prefix_bin = os.path.dirname(sys.executable)
+    variables = {
+        "PATH": f"{prefix_bin}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": place.home,
+        "USER": "lanner",
+        "LANG": "C.UTF-8",
+        "TMPDIR": place.temporary,
+        "HOSTNAME": order.hostname,
+        "VIRTUAL_ENV": sys.prefix,
+        "PYTHONUNBUFFERED": "1",
+        **{str(name): str(value) for name, value in order.env.items()},
+    }
+    variables["IS_ISOLATE_AGENT"] = "1"
+    return variables
+
+
+def _limit_processes(order):
+    """A fork bomb hits this limit first. Only where the kernel counts per user namespace; elsewhere all of a user's processes count."""
+    if order.sandbox != "namespaces" or _kernel_version() < (5, 14):
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NPROC, (_MAX_PROCESSES, _MAX_PROCESSES))
+
+
+def _kernel_version():
+    major, minor, *_ = os.uname().release.split(".")
+    return int(major), int("".join(character for character in minor if character.isdigit()) or 0)
+
+
+def _report_listening(control, address, port):
+    app_reports.send_report(control, {"type": "listening", "port": port, "address": address})
+
+
+def _report_log(control, text):
+    for line in text.splitlines():
+        header = {"type": "log", "stream": "bridge", "source": "bridge", "level": "error", "line": line[:16384]}
+        app_reports.send_report(control, {**header, "atMs": round(time.time() * 1000)})
+
+
+def _flush_standard_streams():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass  # the app may have closed or replaced it
+
+
+def _run_exit_handlers():
+    import atexit
+
+    try:
+        atexit._run_exitfuncs()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    _flush_standard_streams()

@@ -1,0 +1,19 @@
+"""What a zygote does before it forks: imports, a rehearsal, the list of installed packages."""
+
+import importlib
+
+# Where present. Nothing here may start a thread or open a connection by being imported.
+_MODULES = (
+    "cloudpickle", "tblib.pickling_support", "asyncio", "inspect", "logging.config", "traceback", "importlib.metadata",
+    "typing_extensions", "pydantic", "starlette", "fastapi", "uvicorn", "starlette_exporter", "prometheus_client",
+    "structlog", "packaging.requirements", "packaging.version", "tomli", "tomli_w", "httpx", "grpc", "grpc.aio", "msgpack", "websockets",
+)  # fmt: skip
+
+
+def preload():
+    """Import and rehearse. An optional package that fails to import is the app's matter, not the zygote's."""
+    for name in _MODULES:
+        try:
+            importlib.import_module(name)
+        except Exception:
+            pass

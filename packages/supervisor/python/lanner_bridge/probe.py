@@ -1,0 +1,83 @@
+"""Which isolation a machine offers, found by doing it once."""
+
+import json
+import os
+import subprocess
+import sys
+
+_SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "launcher.py")
+# An id that no account of this machine has; only whether root may become somebody else matters.
+_PROBE_UID = 2_000_000
+_TIMEOUT_SECONDS = 20
+# The inner program does what a zygote's child does: namespaces again, and a /proc of its own.
+_INNER = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from lanner_bridge import identity, linux, root_builder, root_plan
+linux.unshare(linux.CLONE_NEWPID)
+pid = os.fork()
+if pid == 0:
+    try:
+        linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
+        root_builder.enter_root(root_plan.runner_root("probe", "127.0.0.1"))
+        identity.enter_user_namespace()
+        linux.drop_all_capabilities()
+        os._exit(0)
+    except BaseException as error:
+        print(error, file=sys.stderr, flush=True)
+    os._exit(1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def probe():
+    """{"level", "reason", "ownUid"} as README.md says. Enters the namespaces for real, about 50 ms."""
+    if sys.platform != "linux":
+        return _answer("process-group", f"{sys.platform} has no namespaces; runners are plain processes", False)
+    is_root = os.geteuid() == 0
+    failure = _try(_PROBE_UID if is_root else None)
+    if failure is None:
+        who = "an account's own user" if is_root else "this user"
+        return _answer("namespaces", f"user, mount, PID, IPC and UTS namespaces work, as {who}", is_root)
+    if is_root and _try(None) is None:
+        return _answer("namespaces", f"namespaces work, but only as the same user ({failure})", False)
+    return _answer("process-group", f"namespaces do not work here: {failure}", False)
+
+
+def _answer(level, reason, own_uid):
+    return {"level": level, "reason": reason, "ownUid": own_uid}
+
+
+def _try(uid):
+    """None, or what went wrong in one line."""
+    spec = {
+        "argv": [sys.executable, "-I", "-S", "-B", "-c", _INNER, os.path.dirname(_SCRIPT)],
+        "env": {},
+        "keepCapabilities": True,
+        "interpreters": [sys.executable],
+        "binds": [{"source": os.path.dirname(_SCRIPT)}],
+    }
+    if uid is not None:
+        spec["uid"] = uid
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-B", _SCRIPT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={},
+    )
+    try:
+        # The pipe stays open: its end would end the probe.
+        child.stdin.write(json.dumps(spec).encode() + b"\n")
+        child.stdin.flush()
+        status = child.wait(_TIMEOUT_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        child.kill()
+        child.wait()
+        return f"the probe did not end ({type(error).__name__})"
+    with child.stderr:
+        lines = child.stderr.read().decode("utf-8", "replace").strip().splitlines()
+    child.stdin.close()
+    if status == 0:
+        return None
+    return (lines[-1] if lines else f"the probe ended with status {status}").removeprefix("lanner-launcher: ")

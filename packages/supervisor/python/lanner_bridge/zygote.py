@@ -1,0 +1,142 @@
+"""The zygote: one process per environment that has everything imported and forks runners. It never sees code, arguments or secrets.
+
+It must have one thread and no open connection but its control connection whenever it forks.
+"""
+
+import gc
+import mmap
+import os
+import platform
+import select
+import signal
+import socket
+import sys
+import time
+
+from . import preload, root_plan, runner
+from .frames import FrameError, FrameParser, send_frame
+from .process_tree import default_signals, drain, reap, wake_on_signals
+
+PROTOCOL_VERSION = 1
+_CONTROL_FD = 3
+# Children that may be alive at once and still be told apart; more only lose their `child-ended` frame.
+_SLOTS = 4096
+
+
+def main():
+    """Entry of zygote.py: preload, say so, fork until the control connection ends. Returns the exit status."""
+    control = socket.socket(fileno=os.dup(_CONTROL_FD))
+    os.close(_CONTROL_FD)
+    started = time.monotonic()
+    preload.preload()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    send_frame(
+        control,
+        {
+            "type": "zygote-ready",
+            "pid": os.getpid(),
+            "protocolVersion": PROTOCOL_VERSION,
+            "preloadMs": round((time.monotonic() - started) * 1000, 1),
+            "pythonVersion": platform.python_version(),
+        },
+    )
+    return Zygote(control).serve()
+
+
+class Zygote:
+    """The loop: fork requests in, pids and ends of children out."""
+
+    def __init__(self, control):
+        self._control = control
+        self._parser = FrameParser()
+        # One byte per child, shared with it: the child sets it once the supervisor knows it by its `hello`.
+        self._connected = mmap.mmap(-1, _SLOTS)
+        self._children = {}
+        self._next_slot = 0
+        self._own_namespace = _own_pid_namespace()
+
+    def serve(self):
+        wake = wake_on_signals(signal.SIGCHLD)
+        poll = select.poll()
+        poll.register(wake, select.POLLIN)
+        poll.register(self._control, select.POLLIN)
+        while True:
+            for fd, _ in poll.poll():
+                if fd == wake:
+                    drain(wake)
+                    self._collect()
+                elif not self._receive():
+                    return 0
+
+    def _receive(self):
+        try:
+            data = self._control.recv(65536)
+            headers = list(self._parser.feed(data))
+        except (ConnectionError, FrameError) as error:
+            sys.stderr.write(f"zygote: the control connection failed: {error}\n")
+            return False
+        for header in headers:
+            if header["type"] == "fork":
+                self._fork(header)
+        return bool(data)
+
+    def _fork(self, header):
+        runner_id, slot = header.get("runnerId"), self._next_slot
+        self._next_slot = (slot + 1) % _SLOTS
+        self._connected[slot] = 0
+        try:
+            pid = self._fork_into_namespace()
+        except OSError as error:
+            self._send({"type": "fork-failed", "runnerId": runner_id, "message": str(error)})
+            return
+        if pid == 0:
+            self._become_runner(header, slot)
+        self._children[pid] = (runner_id, slot)
+        self._send({"type": "forked", "runnerId": runner_id, "pid": pid})
+
+    def _fork_into_namespace(self):
+        """Fork; where we may, the child is PID 1 of a PID namespace of its own."""
+        if self._own_namespace is None:
+            return os.fork()
+        from . import linux
+
+        linux.unshare(linux.CLONE_NEWPID)
+        pid = None
+        try:
+            pid = os.fork()
+        finally:
+            if pid != 0:
+                # A process may unshare its children's namespace only while that is still its own.
+                linux.setns(self._own_namespace, linux.CLONE_NEWPID)
+        return pid
+
+    def _become_runner(self, header, slot):
+        status = 125
+        try:
+            default_signals()
+            status = runner.run(header, lambda: self._connected.__setitem__(slot, 1), self._own_namespace is not None)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)
+
+    def _collect(self):
+        for pid, status in reap():
+            runner_id, slot = self._children.pop(pid, (None, 0))
+            if runner_id is not None and not self._connected[slot]:
+                self._send({"type": "child-ended", "runnerId": runner_id, "status": status})
+
+    def _send(self, header):
+        try:
+            send_frame(self._control, header)
+        except ConnectionError:
+            pass  # the next read says so
+
+
+def _own_pid_namespace():
+    """A descriptor of this process's PID namespace if it is a zygote in an exec sandbox; None in a process group."""
+    if sys.platform != "linux" or not os.path.isdir(root_plan.SANDBOX_MARK):
+        return None
+    return os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)

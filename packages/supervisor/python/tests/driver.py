@@ -1,0 +1,230 @@
+"""Plays the supervisor: starts launchers and zygotes, accepts runners, speaks the bridge. For tests and benchmarks."""
+
+import json
+import os
+import pickle
+import queue
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PYTHON_DIR = os.path.dirname(HERE)
+sys.path.insert(0, PYTHON_DIR)
+
+from lanner_bridge.frames import receive_frame, send_frame  # noqa: E402
+
+TIMEOUT_SECONDS = 60
+ACCOUNT_UID = 2_000_123
+
+
+def launch(spec, control=None, uid=None):
+    """Start launcher.py with a spec; the Popen's stdin is the lifeline."""
+    command = [sys.executable, "-I", "-S", "-B", os.path.join(PYTHON_DIR, "launcher.py")]
+    # Descriptor 3 must be the control socket: a shell does the renumbering.
+    if control is not None:
+        command = ["/bin/sh", "-c", f'exec "$@" 3<&{control.fileno()} {control.fileno()}<&-', "sh", *command]
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=[control.fileno()] if control is not None else [],
+        env={"PATH": "/usr/bin:/bin"},
+        user=uid,
+        group=uid,
+        extra_groups=[] if uid is not None else None,
+    )
+    child.stdin.write(json.dumps(spec).encode() + b"\n")
+    child.stdin.flush()
+    return child
+
+
+class FakeSupervisor:
+    """One zygote and its runners. `own_uid`: accounts have their own uid (root only)."""
+
+    def __init__(self, python=sys.executable, sandbox="namespaces", own_uid=None, uid=None, extra_binds=()):
+        self.folder = tempfile.mkdtemp(prefix="lanner-bridge-test-")
+        self.sandbox = sandbox
+        self.account_uid = ACCOUNT_UID if own_uid else uid
+        self.socket_dir = self._folder("sockets")
+        self.data_dir = self._folder("data")
+        self.scratch = self._folder("scratch")
+        os.chmod(self.folder, 0o700)
+        if uid is not None:
+            os.chown(self.folder, uid, uid)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(os.path.join(self.socket_dir, "runners.sock"))
+        os.chmod(os.path.join(self.socket_dir, "runners.sock"), 0o666)
+        self.listener.listen(64)
+        self._waiting = {}
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
+        self.control, theirs = socket.socketpair()
+        spec = {
+            "argv": [python, os.path.join(PYTHON_DIR, "zygote.py")],
+            "env": {
+                "PATH": f"{os.path.dirname(python)}:/usr/bin:/bin",
+                "HOME": "/home/lanner",
+                "LANG": "C.UTF-8",
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            "sandbox": sandbox,
+            "interpreters": [python],
+            "binds": [
+                {"source": PYTHON_DIR},
+                {"source": self.socket_dir},
+                {"source": self.data_dir, "readOnly": False},
+                {"source": self.scratch, "readOnly": False},
+                *extra_binds,
+            ],
+            "keepCapabilities": True,
+            "waitForAll": True,
+            "passControl": True,
+        }
+        if own_uid:
+            spec["uid"] = ACCOUNT_UID
+        self.launcher = launch(spec, theirs, uid)
+        theirs.close()
+        self.control.settimeout(TIMEOUT_SECONDS)
+        try:
+            self.ready = receive_frame(self.control)[0]
+        except Exception:
+            self.launcher.kill()
+            raise RuntimeError(f"no zygote: {self.launcher.stderr.read().decode()}") from None
+
+    def _folder(self, name):
+        path = os.path.join(self.folder, name)
+        os.mkdir(path)
+        if self.account_uid is not None:
+            os.chown(path, self.account_uid, self.account_uid)
+        return path
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            hello, _ = receive_frame(connection)
+            self._waiting[hello["token"]].put((connection, hello))
+
+    def fork(self, runner_id):
+        """Ask for a runner; returns its token at once."""
+        token = secrets.token_hex(8)
+        self._waiting[token] = queue.Queue()
+        path = os.path.join(self.socket_dir, "runners.sock")
+        send_frame(self.control, {"type": "fork", "runnerId": runner_id, "socket": path, "token": token})
+        return token
+
+    def connect(self, token):
+        """The connection and hello of a forked runner."""
+        return self._waiting[token].get(timeout=TIMEOUT_SECONDS)
+
+    def start(self, definition=b"", entrypoint=None, address="127.83.4.9", runner_id="runner-1", scratch=True, **fields):
+        """Fork and start; returns the Runner."""
+        token = self.fork(runner_id)
+        connection, hello = self.connect(token)
+        call = {"kind": "entrypoint", "entrypoint": entrypoint} if entrypoint else None
+        setup = fields.pop("setup", None)
+        call = call or {"kind": "serialized", "method": fields.pop("method", "pickle"), "definitionBytes": len(definition)}
+        if setup is not None:
+            call["setup"] = {"method": "pickle", "definitionBytes": len(setup)}
+        header = {
+            "type": "start",
+            "runnerId": runner_id,
+            "address": address,
+            "hostname": f"host-{runner_id}",
+            "callable": call,
+            "runOnMainThread": True,
+            "env": {},
+            "files": [],
+            "dataDir": self.data_dir,
+            "dataMounts": [],
+            "limits": {"memoryMiB": 1024, "cpus": 1},
+            "sandbox": self.sandbox,
+            **fields,
+        }
+        if scratch:
+            path = os.path.join(self.scratch, f"{runner_id}-{token}")
+            os.mkdir(path)
+            if self.account_uid is not None:
+                os.chown(path, self.account_uid, self.account_uid)
+            header["scratchDir"] = path
+        send_frame(connection, header, (setup or b"") + definition)
+        return Runner(connection, hello)
+
+    def close(self):
+        self.control.close()
+        self.launcher.stdin.close()
+        self.launcher.wait(TIMEOUT_SECONDS)
+        self.launcher.stdout.close()
+        self.launcher.stderr.close()
+        self.listener.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Runner:
+    """What came from one runner, frame by frame."""
+
+    def __init__(self, connection, hello):
+        self.connection = connection
+        self.hello = hello
+        self.frames = []
+        self.lines = []
+        connection.settimeout(TIMEOUT_SECONDS)
+
+    def next(self):
+        frame = receive_frame(self.connection)
+        if frame is None:
+            raise EOFError("the runner closed the connection")
+        header, payload = frame
+        self.frames.append(header)
+        if header["type"] == "log":
+            self.lines.append(header["line"])
+        return header, payload
+
+    def until(self, kind):
+        """Read until a frame of this type; returns (header, payload)."""
+        while True:
+            header, payload = self.next()
+            if header["type"] == kind:
+                return header, payload
+            if header["type"] == "exit":
+                raise AssertionError(f"no {kind}: {self.frames[-20:]}")
+
+    def until_line(self, line):
+        while line not in self.lines:
+            if self.next()[0]["type"] == "exit":
+                raise AssertionError(f"no line {line!r}: {self.frames[-20:]}")
+
+    def value(self):
+        """The unpickled value of the result frame."""
+        header, payload = self.until("result")
+        assert not header["wasRaised"] and "failure" not in header, header
+        return pickle.loads(payload)
+
+    def exit(self):
+        header, _ = self.until("exit")
+        self.connection.close()
+        return header
+
+    def send(self, **header):
+        send_frame(self.connection, header)
+
+    def close(self):
+        self.connection.close()
+
+
+def wait_until(condition, what, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never: {what}")
+        time.sleep(0.005)
