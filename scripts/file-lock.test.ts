@@ -51,6 +51,9 @@ test('an action that throws frees the lock and its error reaches the caller', as
   const folder = await mkdtemp(join(tmpdir(), 'lanner-lock-'));
   t.after(() => rm(folder, { recursive: true }));
   const path = join(folder, 'lock');
-  await assert.rejects(withFileLock(path, () => Promise.reject(new Error('no'))), /no/);
+  await assert.rejects(
+    withFileLock(path, () => Promise.reject(new Error('no'))),
+    /no/,
+  );
   assert.equal(await withFileLock(path, () => Promise.resolve(1)), 1);
 });

@@ -5,7 +5,14 @@ const faults: Record<ErrorEntry['fault'], string> = { caller: 'caller', app: "th
 /** Text of `docs/errors.md`: one table row for each entry of the error catalogue, in its order. */
 export function renderErrorsDoc(): string {
   const rows = Object.entries<ErrorEntry>(errorCatalogue).map(([code, entry]) => {
-    const cells = [`\`${code}\``, entry.httpStatus, entry.rpcCode.toUpperCase(), faults[entry.fault], errorType(entry), entry.summary];
+    const cells = [
+      `\`${code}\``,
+      entry.httpStatus,
+      entry.rpcCode.toUpperCase(),
+      faults[entry.fault],
+      errorType(entry),
+      entry.summary,
+    ];
     return `| ${cells.join(' | ')} |`;
   });
   return `${head}${rows.join('\n')}\n`;

@@ -34,10 +34,17 @@ function check(): void {
   const fresh = mkdtempSync(join(tmpdir(), 'lanner-generate-'));
   try {
     generate(fresh);
-    const paths = new Set([fresh, root].flatMap((base) => [errorsDoc, ...list(join(base, messagesFolder)).map((name) => join(messagesFolder, name))]));
+    const paths = new Set(
+      [fresh, root].flatMap((base) => [
+        errorsDoc,
+        ...list(join(base, messagesFolder)).map((name) => join(messagesFolder, name)),
+      ]),
+    );
     const stale = [...paths].filter((path) => read(join(fresh, path)) !== read(join(root, path))).sort();
     if (stale.length === 0) return;
-    process.stderr.write(`Generated files are not fresh; run \`npm run generate\` and commit:\n${stale.map((path) => `  ${path}\n`).join('')}`);
+    process.stderr.write(
+      `Generated files are not fresh; run \`npm run generate\` and commit:\n${stale.map((path) => `  ${path}\n`).join('')}`,
+    );
     process.exitCode = 1;
   } finally {
     rmSync(fresh, { recursive: true });

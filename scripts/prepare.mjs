@@ -38,25 +38,36 @@ export function staleReason(folder) {
   return undefined;
 }
 
+/**
+ * @param {string} folder
+ * @param {string} reason
+ */
 function install(folder, reason) {
   process.stderr.write(`lanner: installing npm packages (${reason}) …\n`);
   // npm must not run on the Node below node_modules: `npm ci` deletes that folder first.
-  const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !/node_modules[\\/]\.bin[\\/]?$/.test(entry));
+  const path = (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((entry) => !/node_modules[\\/]\.bin[\\/]?$/.test(entry));
   const { status, error } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: folder,
     env: { ...process.env, PATH: path.join(delimiter) },
     stdio: ['ignore', process.stderr, process.stderr],
   });
   if (error) fail(`npm could not be started (${error.message}). Install Node.js with npm, then try again.`);
-  if (status !== 0) fail(`\`npm ci\` ended with status ${status}; its output is above. Is the package registry reachable?`);
+  if (status !== 0)
+    fail(`\`npm ci\` ended with status ${status}; its output is above. Is the package registry reachable?`);
 }
 
-/** Major version of the Node at `path`, or undefined when it does not run here (absent, other platform, other libc). */
+/**
+ * Major version of the Node at `path`, or 0 when it does not run here (other platform, other libc).
+ * @param {string} path
+ */
 function nodeMajorAt(path) {
   const { stdout, status } = spawnSync(path, ['--version'], { encoding: 'utf8' });
-  return status === 0 ? Number(/^v(\d+)/.exec(stdout)?.[1]) : undefined;
+  return status === 0 ? Number(/^v(\d+)/.exec(stdout)?.[1] ?? 0) : 0;
 }
 
+/** @param {string} folder */
 function checkNode(folder) {
   const pinned = join(folder, 'node_modules', '.bin', 'node');
   if (existsSync(pinned)) {
@@ -70,6 +81,10 @@ function checkNode(folder) {
   );
 }
 
+/**
+ * @param {string} message
+ * @returns {never}
+ */
 function fail(message) {
   process.stderr.write(`lanner: ${message}\n`);
   process.exit(1);

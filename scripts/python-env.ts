@@ -71,7 +71,16 @@ async function build(folder: string, python: string, requirementsPath: string): 
   const interpreter = await findPython();
   if (await succeeds('uv', ['--version'])) {
     await install('uv', ['venv', '--quiet', '--python', interpreter, folder]);
-    await install('uv', ['pip', 'install', '--quiet', '--compile-bytecode', '--python', python, '-r', requirementsPath]);
+    await install('uv', [
+      'pip',
+      'install',
+      '--quiet',
+      '--compile-bytecode',
+      '--python',
+      python,
+      '-r',
+      requirementsPath,
+    ]);
     return;
   }
   await install(interpreter, ['-m', 'venv', folder]);
@@ -83,7 +92,8 @@ async function install(command: string, args: string[]): Promise<void> {
   try {
     await run(command, args, { maxBuffer: 64 * 1024 * 1024 });
   } catch (error) {
-    const output = `${(error as { stderr?: string }).stderr ?? ''}${(error as { stdout?: string }).stdout ?? ''}`.trim();
+    const output =
+      `${(error as { stderr?: string }).stderr ?? ''}${(error as { stdout?: string }).stdout ?? ''}`.trim();
     throw new Error(`\`${command} ${args.join(' ')}\` failed:\n${output || String(error)}`, { cause: error });
   }
 }

@@ -33,13 +33,18 @@ async function runGroups(): Promise<Outcome[]> {
   outcomes.push(await runNodeTests({ ...common, files: small, concurrency: 2, fileTimeoutMs: 300_000 }));
   if (isWanted(pythonFolder)) outcomes.push(await runPythonTests(python, join(root, pythonFolder), report));
   // Each of these has a platform of its own and the machine for itself.
-  outcomes.push(await runNodeTests({ ...common, files: files.filter(isSystem), concurrency: 1, fileTimeoutMs: 600_000 }));
+  outcomes.push(
+    await runNodeTests({ ...common, files: files.filter(isSystem), concurrency: 1, fileTimeoutMs: 600_000 }),
+  );
   return outcomes;
 }
 
 function find(pattern: string): string[] {
   const found = globSync(pattern, { cwd: root, exclude: (name) => name === 'node_modules' });
-  return found.filter(isWanted).sort().map((path) => join(root, path));
+  return found
+    .filter(isWanted)
+    .sort()
+    .map((path) => join(root, path));
 }
 
 function isWanted(path: string): boolean {

@@ -29,7 +29,13 @@ export interface NodeTestsOptions {
  * Runs node:test files, one process each, and reports one line for each file when it ends. (`node --test` and `run()` wait
  * for ever for a file whose tests passed and that left a timer or a socket open; here that is a failure.)
  */
-export async function runNodeTests({ files, concurrency, fileTimeoutMs, root, report }: NodeTestsOptions): Promise<Outcome> {
+export async function runNodeTests({
+  files,
+  concurrency,
+  fileTimeoutMs,
+  root,
+  report,
+}: NodeTestsOptions): Promise<Outcome> {
   const outcome: Outcome = { passed: 0, failed: 0, skipped: [], failures: [] };
   const queue = [...files];
   const work = async (): Promise<void> => {
@@ -39,7 +45,9 @@ export async function runNodeTests({ files, concurrency, fileTimeoutMs, root, re
       const shown = relative(root, file);
       const count = addFile(outcome, shown, result);
       const sign = count.failed === 0 ? '✔' : '✖';
-      report(`${sign} ${shown}  ${count.passed}/${count.passed + count.failed}  ${Math.round(performance.now() - startedAt)} ms`);
+      report(
+        `${sign} ${shown}  ${count.passed}/${count.passed + count.failed}  ${Math.round(performance.now() - startedAt)} ms`,
+      );
     }
   };
   await Promise.all(Array.from({ length: concurrency }, work));
@@ -57,11 +65,15 @@ async function runFile(file: string, timeoutMs: number): Promise<FileResult> {
   const folder = await mkdtemp(join(tmpdir(), 'lanner-test-records-'));
   const recordsPath = join(folder, 'records');
   // A process group of its own, so that a hung file goes with everything it started.
-  const child = spawn(process.execPath, [`--test-reporter=${reporterPath}`, `--test-reporter-destination=${recordsPath}`, file], {
-    detached: true,
-    env: testEnvironment(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [`--test-reporter=${reporterPath}`, `--test-reporter-destination=${recordsPath}`, file],
+    {
+      detached: true,
+      env: testEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   const killGroup = (): void => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
@@ -107,7 +119,11 @@ function troubleOf(records: TestRecord[], ending: string, timedOutAfterMs: numbe
   return records.length === 0 ? 'has no tests' : undefined;
 }
 
-function addFile(outcome: Outcome, shown: string, { records, output, trouble }: FileResult): { passed: number; failed: number } {
+function addFile(
+  outcome: Outcome,
+  shown: string,
+  { records, output, trouble }: FileResult,
+): { passed: number; failed: number } {
   const count = { passed: 0, failed: 0 };
   for (const { name, kind, text } of records) {
     if (kind === 'skipped') outcome.skipped.push(`${shown}: ${name}${text === '' ? '' : ` (${text})`}`);

@@ -35,7 +35,12 @@ test('counts what unittest counts', async (t) => {
 });
 
 test('a run that passes has no failures', async (t) => {
-  assert.deepEqual(await runSource(t, '    def test_a(self): pass\n'), { passed: 1, failed: 0, skipped: [], failures: [] });
+  assert.deepEqual(await runSource(t, '    def test_a(self): pass\n'), {
+    passed: 1,
+    failed: 0,
+    skipped: [],
+    failures: [],
+  });
 });
 
 test('a run that dies half-way is a failure', async (t) => {

@@ -13,7 +13,9 @@ export async function runPythonTests(python: string, folder: string, report: (li
   if (!existsSync(join(folder, 'tests'))) return { passed: 0, failed: 0, skipped: [], failures: [] };
   const output = await new Promise<string>((resolve) => {
     const args = ['-B', '-m', 'unittest', 'discover', '-v', '-s', 'tests', '-t', '.'];
-    execFile(python, args, { cwd: folder, maxBuffer: 64 * 1024 * 1024 }, (_error, stdout, stderr) => resolve(stdout + stderr));
+    execFile(python, args, { cwd: folder, maxBuffer: 64 * 1024 * 1024 }, (_error, stdout, stderr) =>
+      resolve(stdout + stderr),
+    );
   });
   const outcome = parseUnittestOutput(output);
   report(`${outcome.failed === 0 ? '✔' : '✖'} ${folder}  ${outcome.passed}/${outcome.passed + outcome.failed}`);
@@ -30,7 +32,9 @@ export function parseUnittestOutput(output: string): Outcome {
   const count = (name: string): number => Number(new RegExp(`\\b${name}=(\\d+)`).exec(verdict[2] ?? '')?.[1] ?? 0);
   const failed = count('failures') + count('errors') + count('unexpected successes');
   const skippedCount = count('skipped') + count('expected failures');
-  const skipped = [...output.matchAll(/^(.*?) \.\.\. skipped ['"](.*)['"]$/gm)].map(([, name, reason]) => `${name} (${reason})`);
+  const skipped = [...output.matchAll(/^(.*?) \.\.\. skipped ['"](.*)['"]$/gm)].map(
+    ([, name, reason]) => `${name} (${reason})`,
+  );
   while (skipped.length < skippedCount) skipped.push('a Python test'); // one whose name and result are not on one line
   skipped.length = skippedCount;
   const details = output.slice(output.indexOf('='.repeat(70)));

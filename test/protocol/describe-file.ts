@@ -1,4 +1,11 @@
-import { type DescEnum, type DescField, type DescFile, type DescMessage, type DescService, ScalarType } from '@bufbuild/protobuf';
+import {
+  type DescEnum,
+  type DescField,
+  type DescFile,
+  type DescMessage,
+  type DescService,
+  ScalarType,
+} from '@bufbuild/protobuf';
 
 /**
  * Everything about a proto file that decides what is on the wire or what generated code offers, one fact per line and
@@ -16,7 +23,8 @@ function describeService(service: DescService): string[] {
   return [
     `service ${service.typeName}`,
     ...service.methods.map(
-      (method) => `rpc ${service.typeName}.${method.name}: ${method.methodKind} ${method.input.typeName} -> ${method.output.typeName}`,
+      (method) =>
+        `rpc ${service.typeName}.${method.name}: ${method.methodKind} ${method.input.typeName} -> ${method.output.typeName}`,
     ),
   ];
 }
@@ -25,7 +33,9 @@ function describeMessage(message: DescMessage): string[] {
   return [
     `message ${message.typeName}`,
     ...message.fields.map((field) => `field ${message.typeName}.${describeField(field)}`),
-    ...message.oneofs.map((oneof) => `oneof ${message.typeName}.${oneof.name}: ${oneof.fields.map((field) => field.name).join(', ')}`),
+    ...message.oneofs.map(
+      (oneof) => `oneof ${message.typeName}.${oneof.name}: ${oneof.fields.map((field) => field.name).join(', ')}`,
+    ),
     ...message.nestedMessages.flatMap(describeMessage),
     ...message.nestedEnums.flatMap(describeEnum),
   ];

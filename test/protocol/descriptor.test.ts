@@ -57,7 +57,9 @@ async function loadOfficialFiles(): Promise<Map<string, DescFile>> {
   const script = join(import.meta.dirname, 'official_descriptors.py');
   const { stdout } = await promisify(execFile)(python, [script]);
   const encoded = JSON.parse(stdout) as Record<string, string>;
-  const protos = Object.values(encoded).map((text) => fromBinary(FileDescriptorProtoSchema, Buffer.from(text, 'base64')));
+  const protos = Object.values(encoded).map((text) =>
+    fromBinary(FileDescriptorProtoSchema, Buffer.from(text, 'base64')),
+  );
   const registry = linkFiles(protos);
   return new Map(protos.map((proto) => [basename(proto.name), registry.getFile(proto.name)!]));
 }
