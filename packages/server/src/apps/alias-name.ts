@@ -46,6 +46,7 @@ export function assertAliasName(aliasName: string, environmentName: string): voi
 function suggestName(text: string): string {
   const words = text
     .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
     .slice(0, 4 * longestName)
     .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
     .toLowerCase()

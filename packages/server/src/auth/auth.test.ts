@@ -76,7 +76,7 @@ describe('accounts, keys and authentication', () => {
         assert.ok(account.ordinal > 0, login);
         await database.write((db) => db.run('UPDATE accounts SET nickname = account_id WHERE account_id = ?', account.accountId));
       }
-      assert.equal(toNickname('DOMAIN\\jané doe'), 'DOMAIN-jane-doe');
+      assert.equal(toNickname('DOMAIN\\josé doe'), 'DOMAIN-jose-doe');
       assert.equal(toNickname('root'), 'root');
     });
   });

@@ -26,6 +26,7 @@ export function assertNickname(nickname: string): void {
 export function toNickname(text: string): string {
   const plain = text
     .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
     .replace(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, longestNickname)
