@@ -41,11 +41,28 @@ async function measure(writers: number, syncDelayMs: number): Promise<Result> {
     },
   };
   const group = createGroupCommit(counting);
-  const database: Database = { read: async (operation) => operation(connection), write: group.write, close: async () => undefined };
-  const account = await createSqliteAccountStore(database).insert({ accountId: randomUUID(), nickname: 'bench', fullName: '', isPersonal: true, createdAtMs: 0 });
+  const database: Database = {
+    read: async (operation) => operation(connection),
+    write: group.write,
+    close: async () => undefined,
+  };
+  const account = await createSqliteAccountStore(database).insert({
+    accountId: randomUUID(),
+    nickname: 'bench',
+    fullName: '',
+    isPersonal: true,
+    createdAtMs: 0,
+  });
   const keys = createSqliteKeyStore(database);
 
-  const key = { accountId: account!.accountId, secretHash: new Uint8Array(32), description: '', preset: 'API', permissions: [], createdAtMs: 0 };
+  const key = {
+    accountId: account!.accountId,
+    secretHash: new Uint8Array(32),
+    description: '',
+    preset: 'API',
+    permissions: [],
+    createdAtMs: 0,
+  };
   const latenciesMs: number[] = [];
   const startedMs = performance.now();
   const endMs = startedMs + seconds * 1_000;
@@ -63,7 +80,8 @@ async function measure(writers: number, syncDelayMs: number): Promise<Result> {
   rmSync(folder, { recursive: true, force: true });
 
   latenciesMs.sort((left, right) => left - right);
-  const quantile = (share: number): number => Number((latenciesMs[Math.floor(latenciesMs.length * share)] ?? 0).toFixed(2));
+  const quantile = (share: number): number =>
+    Number((latenciesMs[Math.floor(latenciesMs.length * share)] ?? 0).toFixed(2));
   return {
     writers,
     syncDelayMs,

@@ -97,10 +97,20 @@ describe('the store', () => {
     assert.ok(account);
     const secrets = await store.secrets.valuesForRunner(account.accountId, 'main', null);
     for (const fact of facts) {
-      if (fact['key'] !== undefined) await store.authenticator.authenticate({ kind: 'key', ...(fact['key'] as { keyId: string; keySecret: string }) });
-      if (fact['secret'] !== undefined) assert.equal(secrets[`SECRET_${String(fact['secret'])}`], `value ${String(fact['secret'])}`);
-      if (fact['deployed'] !== undefined) assert.equal(store.apps.resolve('ada', String(fact['deployed']))?.revision.revisionId, fact['revisionId']);
-      if (fact['scaled'] !== undefined) assert.equal(store.apps.resolve('ada', String(fact['scaled']))?.alias.settings.maxConcurrency, fact['maxConcurrency']);
+      if (fact['key'] !== undefined)
+        await store.authenticator.authenticate({
+          kind: 'key',
+          ...(fact['key'] as { keyId: string; keySecret: string }),
+        });
+      if (fact['secret'] !== undefined)
+        assert.equal(secrets[`SECRET_${String(fact['secret'])}`], `value ${String(fact['secret'])}`);
+      if (fact['deployed'] !== undefined)
+        assert.equal(store.apps.resolve('ada', String(fact['deployed']))?.revision.revisionId, fact['revisionId']);
+      if (fact['scaled'] !== undefined)
+        assert.equal(
+          store.apps.resolve('ada', String(fact['scaled']))?.alias.settings.maxConcurrency,
+          fact['maxConcurrency'],
+        );
     }
   });
 
@@ -112,10 +122,20 @@ describe('the store', () => {
     const { keyId } = await store.keys.create(ada, { preset: 'FULL' }, '');
     await store.secrets.set(ada, 'main', 'TOKEN', 'value', true);
     const { revisionId } = await store.apps.addRevision(aNewRevision(ada));
-    await store.apps.pointAlias({ accountId: ada, environmentName: 'main', aliasName: 'app', revisionId, authMode: 'public', resetScale: false });
+    await store.apps.pointAlias({
+      accountId: ada,
+      environmentName: 'main',
+      aliasName: 'app',
+      revisionId,
+      authMode: 'public',
+      resetScale: false,
+    });
 
     assert.deepEqual(await store.keys.list(bob), []);
-    assert.deepEqual((await store.environments.list(bob)).map((environment) => environment.name), ['main']);
+    assert.deepEqual(
+      (await store.environments.list(bob)).map((environment) => environment.name),
+      ['main'],
+    );
     assert.deepEqual(await store.secrets.list(bob, 'main'), []);
     assert.deepEqual(await store.secrets.valuesForRunner(bob, 'main', ['TOKEN']), {});
     assert.deepEqual(await store.apps.listAliases(bob, 'main'), []);
@@ -130,7 +150,15 @@ describe('the store', () => {
       () => store.apps.updateSettings(bob, 'app', { maxConcurrency: 9 }),
       () => store.apps.deleteAlias(bob, 'app'),
       () => store.apps.deleteRevision(bob, revisionId),
-      () => store.apps.pointAlias({ accountId: bob, environmentName: 'main', aliasName: 'app', revisionId, authMode: 'public', resetScale: false }),
+      () =>
+        store.apps.pointAlias({
+          accountId: bob,
+          environmentName: 'main',
+          aliasName: 'app',
+          revisionId,
+          authMode: 'public',
+          resetScale: false,
+        }),
     ]) {
       await assert.rejects(attempt(), isLannerError);
     }

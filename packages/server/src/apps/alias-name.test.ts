@@ -20,7 +20,18 @@ describe('alias names', () => {
   });
 
   it('may be kebab case, snake case, a Python name, or begin with a digit', () => {
-    for (const name of ['app', 'my-good-app', 'addition_app', 'MyApp', 'flux-v', '3d-model', 'o-n-n-x-model', 'app_', 'a__b', 'x'.repeat(128)]) {
+    for (const name of [
+      'app',
+      'my-good-app',
+      'addition_app',
+      'MyApp',
+      'flux-v',
+      '3d-model',
+      'o-n-n-x-model',
+      'app_',
+      'a__b',
+      'x'.repeat(128),
+    ]) {
       assertAliasName(name, 'main');
     }
     assertAliasName('my_app--test-env_2', 'test-env_2');

@@ -16,7 +16,9 @@ export function toAliasName(baseName: string, environmentName: string): string {
 /** The name without its environment's suffix. */
 export function toBaseName(aliasName: string, environmentName: string): string {
   const suffix = `${environmentSeparator}${environmentName}`;
-  return environmentName !== mainEnvironment && aliasName.endsWith(suffix) ? aliasName.slice(0, -suffix.length) : aliasName;
+  return environmentName !== mainEnvironment && aliasName.endsWith(suffix)
+    ? aliasName.slice(0, -suffix.length)
+    : aliasName;
 }
 
 /**

@@ -1,5 +1,12 @@
 import type { Json } from '@lanner/protocol';
-import { defaultScaleSettings, type Alias, type AuthMode, type CodeSpec, type Revision, type ScaleSettings } from './app-types.ts';
+import {
+  defaultScaleSettings,
+  type Alias,
+  type AuthMode,
+  type CodeSpec,
+  type Revision,
+  type ScaleSettings,
+} from './app-types.ts';
 import { toAliasId } from './app-store.ts';
 
 /** Columns of `revisions` as a query of the SQLite store names them. */

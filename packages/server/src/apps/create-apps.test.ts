@@ -18,8 +18,10 @@ import { createMachineTypes } from './machine-types.ts';
 import { createSqliteAppStore } from './sqlite-app-store.ts';
 import { createSqliteEnvironmentStore } from './sqlite-environment-store.ts';
 
-const hasCode = (code: ErrorCode, text = /./) => (error: unknown) =>
-  isLannerError(error) && error.code === code && text.test(error.message);
+const hasCode =
+  (code: ErrorCode, text = /./) =>
+  (error: unknown) =>
+    isLannerError(error) && error.code === code && text.test(error.message);
 
 describe('apps', () => {
   let database: Database;
@@ -45,7 +47,11 @@ describe('apps', () => {
     changes = [];
     changeFeed = createChangeFeed((error) => assert.fail(error as Error));
     store = createSqliteAppStore(database);
-    environments = createEnvironments({ store: createSqliteEnvironmentStore(database), clock: systemClock, changeFeed });
+    environments = createEnvironments({
+      store: createSqliteEnvironmentStore(database),
+      clock: systemClock,
+      changeFeed,
+    });
     apps = await open(changeFeed);
     changeFeed.subscribe((change) => changes.push(change));
     const accounts = createAccounts({ store: createSqliteAccountStore(database), clock: systemClock });
@@ -57,7 +63,10 @@ describe('apps', () => {
     await database.close();
   });
 
-  const deploy = async (accountId: string, given: Partial<NewRevision> & { resetScale?: boolean } = {}): Promise<Alias> => {
+  const deploy = async (
+    accountId: string,
+    given: Partial<NewRevision> & { resetScale?: boolean } = {},
+  ): Promise<Alias> => {
     const { resetScale = false, ...input } = given;
     const revision = await apps.addRevision(aNewRevision(accountId, input));
     return apps.pointAlias({
@@ -110,8 +119,14 @@ describe('apps', () => {
 
   it('refuse settings that make no sense together with what is there, and change nothing', async () => {
     const before = await deploy(ada);
-    await assert.rejects(apps.updateSettings(ada, 'app', { minConcurrency: 3 }), hasCode('invalid_argument', /max_concurrency is 2/));
-    await assert.rejects(apps.updateSettings(ada, 'app', { machineTypes: ['HUGE'] }), hasCode('invalid_argument', /"HUGE"/));
+    await assert.rejects(
+      apps.updateSettings(ada, 'app', { minConcurrency: 3 }),
+      hasCode('invalid_argument', /max_concurrency is 2/),
+    );
+    await assert.rejects(
+      apps.updateSettings(ada, 'app', { machineTypes: ['HUGE'] }),
+      hasCode('invalid_argument', /"HUGE"/),
+    );
     assert.deepEqual(await apps.getAlias(ada, 'app'), before);
     assert.deepEqual(apps.resolve('ada', 'app')?.alias, before);
     assert.equal(changes.length, 1);
@@ -119,9 +134,15 @@ describe('apps', () => {
 
   it('refuse revisions with bad limits, names or environments, and store nothing', async () => {
     await assert.rejects(deploy(ada, { settings: { machineTypes: ['HUGE'] } }), hasCode('invalid_argument', /"HUGE"/));
-    await assert.rejects(deploy(ada, { code: aCodeSpec({ terminationGraceSeconds: 4_000 }) }), hasCode('invalid_argument', /4000/));
+    await assert.rejects(
+      deploy(ada, { code: aCodeSpec({ terminationGraceSeconds: 4_000 }) }),
+      hasCode('invalid_argument', /4000/),
+    );
     await assert.rejects(deploy(ada, { aliasName: 'My App' }), hasCode('invalid_argument', /"my-app"/));
-    await assert.rejects(deploy(ada, { environmentName: 'staging', aliasName: 'app--staging' }), hasCode('not_found', /"staging"/));
+    await assert.rejects(
+      deploy(ada, { environmentName: 'staging', aliasName: 'app--staging' }),
+      hasCode('not_found', /"staging"/),
+    );
     assert.deepEqual(await apps.listRevisions(ada, 'main', undefined), []);
   });
 
@@ -136,7 +157,14 @@ describe('apps', () => {
   it('point to no revision of another account, nor to an unknown one', async () => {
     const { revisionId } = await deploy(ada);
     const point = (accountId: string, revision: string) =>
-      apps.pointAlias({ accountId, environmentName: 'main', aliasName: 'app', revisionId: revision, authMode: 'public', resetScale: false });
+      apps.pointAlias({
+        accountId,
+        environmentName: 'main',
+        aliasName: 'app',
+        revisionId: revision,
+        authMode: 'public',
+        resetScale: false,
+      });
     await assert.rejects(point(bob, revisionId), hasCode('revision_not_found'));
     await assert.rejects(point(ada, randomUUID()), hasCode('revision_not_found'));
     assert.equal(apps.resolve('bob', 'app'), null);
@@ -199,7 +227,8 @@ describe('apps', () => {
   it('are in memory before anybody hears of their change', async () => {
     const heard: unknown[] = [];
     changeFeed.subscribe((change) => {
-      if (change.type === 'alias.changed') heard.push(apps.resolve('ada', change.aliasName)?.alias.settings.maxConcurrency);
+      if (change.type === 'alias.changed')
+        heard.push(apps.resolve('ada', change.aliasName)?.alias.settings.maxConcurrency);
     });
     await deploy(ada);
     await apps.updateSettings(ada, 'app', { maxConcurrency: 4 });
@@ -209,6 +238,7 @@ describe('apps', () => {
 
 /** Waits for something that happens within a few turns of the event loop. */
 async function eventually(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 1_000 && !condition(); turn += 1) await new Promise((resolve) => void setImmediate(resolve));
+  for (let turn = 0; turn < 1_000 && !condition(); turn += 1)
+    await new Promise((resolve) => void setImmediate(resolve));
   assert.ok(condition());
 }

@@ -122,7 +122,8 @@ export async function createApps(options: AppsOptions): Promise<Apps & { close()
     getRevision: (accountId, revisionId) => store.findRevision(accountId, revisionId),
     getAlias: (accountId, aliasName) => store.findAlias(accountId, aliasName),
     listAliases: (accountId, environmentName) => store.listAliases(accountId, environmentName),
-    listRevisions: (accountId, environmentName, aliasName) => store.listRevisions(accountId, environmentName, aliasName),
+    listRevisions: (accountId, environmentName, aliasName) =>
+      store.listRevisions(accountId, environmentName, aliasName),
     resolve: (ownerNickname, aliasName) => directory.resolve(ownerNickname, aliasName),
     all: () => directory.all(),
     close: unsubscribe,

@@ -51,7 +51,8 @@ export function createEnvironments(options: {
       for (const aliasName of removed.aliasNames) {
         changeFeed.publish({ type: 'alias.deleted', aliasId: toAliasId(accountId, aliasName), accountId, aliasName });
       }
-      for (const revisionId of removed.revisionIds) changeFeed.publish({ type: 'revision.deleted', revisionId, accountId });
+      for (const revisionId of removed.revisionIds)
+        changeFeed.publish({ type: 'revision.deleted', revisionId, accountId });
       for (const secretName of removed.secretNames) {
         changeFeed.publish({ type: 'secret.changed', accountId, environmentName: name, name: secretName });
       }

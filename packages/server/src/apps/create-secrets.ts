@@ -22,7 +22,10 @@ export function createSecrets(options: {
       assertSecretValue(name, value);
       const nowMs = clock.nowMs();
       const sealedValue = box.seal(value, [accountId, environmentName, name]);
-      const stored = await store.put({ accountId, environmentName, name, sealedValue, defaultExposed, createdAtMs: nowMs }, nowMs);
+      const stored = await store.put(
+        { accountId, environmentName, name, sealedValue, defaultExposed, createdAtMs: nowMs },
+        nowMs,
+      );
       if (!stored) {
         throw new LannerError(
           'not_found',
@@ -72,6 +75,9 @@ function assertSecretValue(name: string, value: string): void {
     );
   }
   if (value.includes('\0')) {
-    throw new LannerError('invalid_argument', `The value of secret "${name}" holds a NUL character, which no environment variable can.`);
+    throw new LannerError(
+      'invalid_argument',
+      `The value of secret "${name}" holds a NUL character, which no environment variable can.`,
+    );
   }
 }

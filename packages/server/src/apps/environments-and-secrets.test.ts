@@ -17,15 +17,18 @@ import { createSecretBox } from './secret-box.ts';
 import { createSqliteEnvironmentStore } from './sqlite-environment-store.ts';
 import { createSqliteSecretStore } from './sqlite-secret-store.ts';
 
-const hasCode = (code: ErrorCode, text = /./) => (error: unknown) =>
-  isLannerError(error) && error.code === code && text.test(error.message);
+const hasCode =
+  (code: ErrorCode, text = /./) =>
+  (error: unknown) =>
+    isLannerError(error) && error.code === code && text.test(error.message);
 
 describe('secret box', () => {
   const box = createSecretBox(Buffer.alloc(32, 1));
   const place = ['account', 'main', 'TOKEN'];
 
   it('opens what it sealed', () => {
-    for (const value of ['', 'value', 'ü\n"', 'x'.repeat(60_000)]) assert.equal(box.open(box.seal(value, place), place), value);
+    for (const value of ['', 'value', 'ü\n"', 'x'.repeat(60_000)])
+      assert.equal(box.open(box.seal(value, place), place), value);
   });
 
   it('seals the same value differently each time, and hides it', () => {
@@ -36,7 +39,12 @@ describe('secret box', () => {
 
   it('opens nothing that was moved, altered, cut or sealed with another key', () => {
     const sealed = box.seal('value', place);
-    for (const elsewhere of [['other', 'main', 'TOKEN'], ['account', 'staging', 'TOKEN'], ['account', 'main', 'OTHER'], ['account,main', 'TOKEN']]) {
+    for (const elsewhere of [
+      ['other', 'main', 'TOKEN'],
+      ['account', 'staging', 'TOKEN'],
+      ['account', 'main', 'OTHER'],
+      ['account,main', 'TOKEN'],
+    ]) {
       assert.throws(() => box.open(sealed, elsewhere));
     }
     for (let index = 0; index < sealed.length; index += 1) {
@@ -85,10 +93,22 @@ describe('environments and secrets', () => {
     it('begin with main and grow by name', async () => {
       const beforeMs = Date.now();
       const created = await environments.create(ada, 'staging', 'before production');
-      assert.deepEqual({ ...created, createdAtMs: 0 }, { name: 'staging', description: 'before production', isDefault: false, createdAtMs: 0 });
+      assert.deepEqual(
+        { ...created, createdAtMs: 0 },
+        { name: 'staging', description: 'before production', isDefault: false, createdAtMs: 0 },
+      );
       assert.ok(created.createdAtMs >= beforeMs && created.createdAtMs <= Date.now());
-      assert.deepEqual((await environments.list(ada)).map(({ name, isDefault }) => [name, isDefault]), [['main', true], ['staging', false]]);
-      assert.deepEqual((await environments.list(bob)).map(({ name }) => name), ['main']);
+      assert.deepEqual(
+        (await environments.list(ada)).map(({ name, isDefault }) => [name, isDefault]),
+        [
+          ['main', true],
+          ['staging', false],
+        ],
+      );
+      assert.deepEqual(
+        (await environments.list(bob)).map(({ name }) => name),
+        ['main'],
+      );
     });
 
     it('refuse a taken name, also main, and one that is no suffix', async () => {
@@ -138,11 +158,16 @@ describe('environments and secrets', () => {
     it('are listed by name, never by value, and lie encrypted', async () => {
       await secrets.set(ada, 'main', 'TOKEN', 'hunter2hunter2', undefined);
       const listed = await secrets.list(ada, 'main');
-      assert.deepEqual(listed.map(({ name, environmentName, defaultExposed }) => [name, environmentName, defaultExposed]), [['TOKEN', 'main', null]]);
+      assert.deepEqual(
+        listed.map(({ name, environmentName, defaultExposed }) => [name, environmentName, defaultExposed]),
+        [['TOKEN', 'main', null]],
+      );
       assert.ok(!JSON.stringify(listed).includes('hunter2'));
       const rows = await database.read((db) => db.all<Record<string, unknown>>('SELECT * FROM secrets'));
       for (const value of rows.flatMap((row) => Object.values(row))) {
-        assert.ok(!(value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : String(value)).includes('hunter2'));
+        assert.ok(
+          !(value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : String(value)).includes('hunter2'),
+        );
       }
     });
 

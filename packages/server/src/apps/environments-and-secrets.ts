@@ -27,7 +27,13 @@ export interface SecretInfo {
 /** Secrets: encrypted at rest with a key outside the database; values leave only towards runners. */
 export interface Secrets {
   /** `defaultExposed` undefined keeps the present setting. Throws `not_found` (environment), `invalid_argument` (name). */
-  set(accountId: string, environmentName: string, name: string, value: string, defaultExposed: boolean | undefined): Promise<void>;
+  set(
+    accountId: string,
+    environmentName: string,
+    name: string,
+    value: string,
+    defaultExposed: boolean | undefined,
+  ): Promise<void>;
   /** Throws `not_found`. */
   unset(accountId: string, environmentName: string, name: string): Promise<void>;
   /** `environmentName` undefined = main. */

@@ -28,8 +28,11 @@ export function createSecretBox(key: Uint8Array): SecretBox {
       return Buffer.concat([Buffer.from([layoutVersion]), nonce, cipher.getAuthTag(), body]);
     },
     open(sealed, place) {
-      if (sealed.length < headerBytes || sealed[0] !== layoutVersion) throw new Error('not a sealed value of this layout');
-      const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(1, 1 + nonceBytes), { authTagLength: tagBytes });
+      if (sealed.length < headerBytes || sealed[0] !== layoutVersion)
+        throw new Error('not a sealed value of this layout');
+      const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(1, 1 + nonceBytes), {
+        authTagLength: tagBytes,
+      });
       decipher.setAuthTag(sealed.subarray(1 + nonceBytes, headerBytes));
       decipher.setAAD(toAssociatedData(place));
       return Buffer.concat([decipher.update(sealed.subarray(headerBytes)), decipher.final()]).toString('utf8');

@@ -14,7 +14,10 @@ const invalid = (text: RegExp) => (error: unknown) =>
 describe('fillDefaults', () => {
   it('gives the server’s defaults to what the code leaves out', () => {
     assert.deepEqual(fillDefaults({}), defaultScaleSettings);
-    assert.deepEqual(fillDefaults({ keepAliveSeconds: 60, machineTypes: ['S'] }), settings({ keepAliveSeconds: 60, machineTypes: ['S'] }));
+    assert.deepEqual(
+      fillDefaults({ keepAliveSeconds: 60, machineTypes: ['S'] }),
+      settings({ keepAliveSeconds: 60, machineTypes: ['S'] }),
+    );
   });
 
   it('keeps an explicit 0, and takes a start timeout of 0 for none', () => {
@@ -31,19 +34,39 @@ describe('applyPatch', () => {
   });
 
   it('clears the start timeout by 0', () => {
-    assert.equal(applyPatch(settings({ requestStartTimeoutSeconds: 5 }), { requestStartTimeoutSeconds: 0 }).requestStartTimeoutSeconds, null);
+    assert.equal(
+      applyPatch(settings({ requestStartTimeoutSeconds: 5 }), { requestStartTimeoutSeconds: 0 })
+        .requestStartTimeoutSeconds,
+      null,
+    );
   });
 });
 
 describe('decideAliasSettings', () => {
-  const revision = settings({ keepAliveSeconds: 1, minConcurrency: 1, maxConcurrency: 9, concurrencyBuffer: 1, concurrencyBufferPerc: 10, scalingDelaySeconds: 1, requestTimeoutSeconds: 11, requestStartTimeoutSeconds: 12, validRegions: ['us-east'], maxMultiplexing: 4, startupTimeoutSeconds: 99, machineTypes: ['L'] });
+  const revision = settings({
+    keepAliveSeconds: 1,
+    minConcurrency: 1,
+    maxConcurrency: 9,
+    concurrencyBuffer: 1,
+    concurrencyBufferPerc: 10,
+    scalingDelaySeconds: 1,
+    requestTimeoutSeconds: 11,
+    requestStartTimeoutSeconds: 12,
+    validRegions: ['us-east'],
+    maxMultiplexing: 4,
+    startupTimeoutSeconds: 99,
+    machineTypes: ['L'],
+  });
 
   it('gives a new alias everything of the revision', () => {
     assert.deepEqual(decideAliasSettings(null, revision, false), revision);
   });
 
   it('keeps the tunable settings of an alias and takes the code’s from the revision', () => {
-    assert.deepEqual(decideAliasSettings(settings(), revision, false), settings({ maxMultiplexing: 4, startupTimeoutSeconds: 99, machineTypes: ['L'] }));
+    assert.deepEqual(
+      decideAliasSettings(settings(), revision, false),
+      settings({ maxMultiplexing: 4, startupTimeoutSeconds: 99, machineTypes: ['L'] }),
+    );
   });
 
   it('takes everything from the revision when scaling is reset', () => {
@@ -57,8 +80,14 @@ describe('assertScaleSettings', () => {
 
   it('accepts the defaults and zeros that mean something', () => {
     assertScaleSettings(defaultScaleSettings, machineTypes);
-    assertScaleSettings(settings({ keepAliveSeconds: 0, scalingDelaySeconds: 0, requestStartTimeoutSeconds: null }), machineTypes);
-    assertScaleSettings(settings({ minConcurrency: 2, maxConcurrency: 2, machineTypes: ['GPU-H100', 'GPU-A100'] }), machineTypes);
+    assertScaleSettings(
+      settings({ keepAliveSeconds: 0, scalingDelaySeconds: 0, requestStartTimeoutSeconds: null }),
+      machineTypes,
+    );
+    assertScaleSettings(
+      settings({ minConcurrency: 2, maxConcurrency: 2, machineTypes: ['GPU-H100', 'GPU-A100'] }),
+      machineTypes,
+    );
   });
 
   it('names the setting, the value and the rule', () => {
@@ -99,7 +128,10 @@ describe('assertCodeSpec', () => {
 
   it('accepts an hour of grace and no more', () => {
     check({ terminationGraceSeconds: 3600 });
-    assert.throws(() => check({ terminationGraceSeconds: 3601 }), invalid(/termination_grace_period_seconds is 3601.*to 3600/));
+    assert.throws(
+      () => check({ terminationGraceSeconds: 3601 }),
+      invalid(/termination_grace_period_seconds is 3601.*to 3600/),
+    );
   });
 
   it('refuses ports that are none', () => {

@@ -1,5 +1,11 @@
 import { LannerError } from '@lanner/protocol';
-import { defaultScaleSettings, type CodeSettings, type CodeSpec, type ScaleSettings, type TunableSettings } from './app-types.ts';
+import {
+  defaultScaleSettings,
+  type CodeSettings,
+  type CodeSpec,
+  type ScaleSettings,
+  type TunableSettings,
+} from './app-types.ts';
 import type { SettingsPatch } from './apps.ts';
 import type { MachineTypes } from './machine-types.ts';
 
@@ -101,14 +107,18 @@ export function assertCodeSpec(code: CodeSpec, settings: CodeSettings, machineTy
   assertInteger('num_gpus', code.numGpus, 0, mostGpus);
   const withoutGpu = settings.machineTypes.find((name) => machineTypes.get(name)?.gpu === null);
   if (code.numGpus > 0 && withoutGpu !== undefined) {
-    throw invalid(`num_gpus is ${code.numGpus}, but machine type "${withoutGpu}" has no GPU. Choose a GPU type or leave num_gpus out.`);
+    throw invalid(
+      `num_gpus is ${code.numGpus}, but machine type "${withoutGpu}" has no GPU. Choose a GPU type or leave num_gpus out.`,
+    );
   }
 }
 
 /** @throws LannerError `invalid_argument` with the names there are. */
 export function assertMachineType(name: string, machineTypes: MachineTypes): void {
   if (machineTypes.get(name) !== undefined) return;
-  throw invalid(`Unknown machine type "${name.slice(0, 100)}". This installation has ${machineTypes.names().join(', ')}.`);
+  throw invalid(
+    `Unknown machine type "${name.slice(0, 100)}". This installation has ${machineTypes.names().join(', ')}.`,
+  );
 }
 
 function assertInteger(wireName: string, value: number, lowest: number, highest: number): void {

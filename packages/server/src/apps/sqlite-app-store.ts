@@ -1,6 +1,14 @@
 import type { Database } from '../db/database.ts';
 import type { SqlConnection } from '../db/sqlite.ts';
-import { aliasColumns, parseSettings, revisionColumns, toAlias, toRevision, type AliasRow, type RevisionRow } from './app-rows.ts';
+import {
+  aliasColumns,
+  parseSettings,
+  revisionColumns,
+  toAlias,
+  toRevision,
+  type AliasRow,
+  type RevisionRow,
+} from './app-rows.ts';
 import type { AppStore, PointedAlias } from './app-store.ts';
 import type { ResolvedApp } from './apps.ts';
 

@@ -43,7 +43,11 @@ export function describeAppStores(engine: string, open: () => Promise<AppStores>
       return revision;
     };
 
-    const point = async (revision: Revision, aliasName: string, given: { authMode?: 'public'; nowMs?: number } = {}): Promise<ResolvedApp> => {
+    const point = async (
+      revision: Revision,
+      aliasName: string,
+      given: { authMode?: 'public'; nowMs?: number } = {},
+    ): Promise<ResolvedApp> => {
       const outcome = await stores.apps.pointAlias({
         accountId: revision.accountId,
         environmentName: revision.environmentName,
@@ -150,7 +154,10 @@ export function describeAppStores(engine: string, open: () => Promise<AppStores>
             },
           });
         }
-        assert.deepEqual(seen, [[undefined, 5], [6, 7]]);
+        assert.deepEqual(seen, [
+          [undefined, 5],
+          [6, 7],
+        ]);
       });
 
       it('points no alias at what the account or the environment lacks', async () => {
@@ -222,7 +229,12 @@ export function describeAppStores(engine: string, open: () => Promise<AppStores>
         assert.equal(await stores.apps.findApp(bob, 'app'), null);
         assert.equal(await stores.apps.removeAlias(bob, 'app'), null);
         assert.equal(
-          await stores.apps.updateAliasSettings({ accountId: bob, aliasName: 'app', nowMs: 1, decideSettings: (current) => current }),
+          await stores.apps.updateAliasSettings({
+            accountId: bob,
+            aliasName: 'app',
+            nowMs: 1,
+            decideSettings: (current) => current,
+          }),
           null,
         );
         assert.deepEqual(await stores.apps.listAliases(bob, 'main'), []);
@@ -253,7 +265,10 @@ export function describeAppStores(engine: string, open: () => Promise<AppStores>
         await point(await addRevision(bob), 'app');
         const names = (await stores.apps.listApps()).map((app) => `${app.ownerNickname}/${app.alias.aliasName}`);
         assert.deepEqual(names.toSorted(), ['ada/zebra', 'bob/app']);
-        assert.deepEqual((await stores.apps.listAliases(ada, 'main')).map((alias) => alias.aliasName), ['zebra']);
+        assert.deepEqual(
+          (await stores.apps.listAliases(ada, 'main')).map((alias) => alias.aliasName),
+          ['zebra'],
+        );
       });
     });
 
@@ -264,7 +279,10 @@ export function describeAppStores(engine: string, open: () => Promise<AppStores>
           { name: 'main', description: null, isDefault: true, createdAtMs: 1 },
           { name: 'a-first', description: 'text', isDefault: false, createdAtMs: 5 },
         ]);
-        assert.deepEqual((await stores.environments.list(bob)).map((environment) => environment.name), ['main']);
+        assert.deepEqual(
+          (await stores.environments.list(bob)).map((environment) => environment.name),
+          ['main'],
+        );
       });
 
       it('takes a name once per account', async () => {
@@ -293,7 +311,10 @@ export function describeAppStores(engine: string, open: () => Promise<AppStores>
           secretNames: ['GONE'],
         });
         assert.equal(await stores.environments.remove(ada, 'staging'), null);
-        assert.deepEqual((await stores.environments.list(ada)).map((environment) => environment.name), ['main']);
+        assert.deepEqual(
+          (await stores.environments.list(ada)).map((environment) => environment.name),
+          ['main'],
+        );
         assert.equal(await stores.apps.findRevision(ada, gone.revisionId), null);
         assert.notEqual(await stores.apps.findApp(ada, 'app'), null);
         assert.equal((await stores.secrets.list(ada, 'main')).length, 1);
@@ -341,8 +362,16 @@ export function describeAppStores(engine: string, open: () => Promise<AppStores>
         await putSecret(ada, 'staging', 'C');
         await putSecret(bob, 'main', 'D');
         const listed = await stores.secrets.list(ada, 'main');
-        assert.deepEqual(listed.map((secret) => secret.name), ['A', 'B']);
-        assert.deepEqual(Object.keys(listed[0]!).toSorted(), ['createdAtMs', 'defaultExposed', 'environmentName', 'name']);
+        assert.deepEqual(
+          listed.map((secret) => secret.name),
+          ['A', 'B'],
+        );
+        assert.deepEqual(Object.keys(listed[0]!).toSorted(), [
+          'createdAtMs',
+          'defaultExposed',
+          'environmentName',
+          'name',
+        ]);
       });
 
       it('finds what is exposed by default, or exactly what is named', async () => {

@@ -14,8 +14,10 @@ import { toNickname } from './nickname.ts';
 import { createSqliteAccountStore } from './sqlite-account-store.ts';
 import { createSqliteKeyStore } from './sqlite-key-store.ts';
 
-const hasCode = (code: ErrorCode, text = /./) => (error: unknown) =>
-  isLannerError(error) && error.code === code && text.test(error.message);
+const hasCode =
+  (code: ErrorCode, text = /./) =>
+  (error: unknown) =>
+    isLannerError(error) && error.code === code && text.test(error.message);
 
 describe('accounts, keys and authentication', () => {
   let database: Database;
@@ -74,7 +76,9 @@ describe('accounts, keys and authentication', () => {
       for (const login of ['root', 'DOMAIN\\jané doe', '', '__', 'workflows', '-'.repeat(100), 'x'.repeat(100)]) {
         const account = await accounts.create({ nickname: toNickname(login), fullName: '', isPersonal: true });
         assert.ok(account.ordinal > 0, login);
-        await database.write((db) => db.run('UPDATE accounts SET nickname = account_id WHERE account_id = ?', account.accountId));
+        await database.write((db) =>
+          db.run('UPDATE accounts SET nickname = account_id WHERE account_id = ?', account.accountId),
+        );
       }
       assert.equal(toNickname('DOMAIN\\josé doe'), 'DOMAIN-jose-doe');
       assert.equal(toNickname('root'), 'root');
@@ -110,15 +114,28 @@ describe('accounts, keys and authentication', () => {
       await keys.createRunnerKey(ada.accountId, 'runner-1');
       const listed = await keys.list(ada.accountId);
       assert.equal(listed.length, 1);
-      assert.deepEqual(Object.keys(listed[0]!).toSorted(), ['accountId', 'createdAtMs', 'description', 'keyId', 'permissions', 'preset']);
+      assert.deepEqual(Object.keys(listed[0]!).toSorted(), [
+        'accountId',
+        'createdAtMs',
+        'description',
+        'keyId',
+        'permissions',
+        'preset',
+      ]);
       assert.deepEqual([listed[0]!.keyId, listed[0]!.description, listed[0]!.preset], [key.keyId, 'laptop', 'API']);
       assert.ok(listed[0]!.permissions.includes('serverless:apps:run'));
     });
 
     it('refuse an unknown grant and a description without end, and store nothing', async () => {
       await assert.rejects(keys.create(ada.accountId, { preset: 'ROOT' }, ''), hasCode('invalid_argument', /ROOT/));
-      await assert.rejects(keys.create(ada.accountId, { permissions: ['a:b:c'] }, ''), hasCode('invalid_argument', /a:b:c/));
-      await assert.rejects(keys.create(ada.accountId, { preset: 'FULL' }, 'x'.repeat(2_000)), hasCode('invalid_argument', /2000/));
+      await assert.rejects(
+        keys.create(ada.accountId, { permissions: ['a:b:c'] }, ''),
+        hasCode('invalid_argument', /a:b:c/),
+      );
+      await assert.rejects(
+        keys.create(ada.accountId, { preset: 'FULL' }, 'x'.repeat(2_000)),
+        hasCode('invalid_argument', /2000/),
+      );
       assert.deepEqual(await keys.list(ada.accountId), []);
     });
 
@@ -143,13 +160,22 @@ describe('accounts, keys and authentication', () => {
 
     it('tells missing from malformed', async () => {
       await assert.rejects(authenticator.authenticate({ kind: 'none' }), hasCode('missing_credentials'));
-      await assert.rejects(authenticator.authenticate({ kind: 'malformed', message: 'told' }), hasCode('malformed_credentials', /^told$/));
+      await assert.rejects(
+        authenticator.authenticate({ kind: 'malformed', message: 'told' }),
+        hasCode('malformed_credentials', /^told$/),
+      );
     });
 
     it('lets a public call go without credentials, but not with wrong ones', async () => {
       assert.equal(await authenticator.authenticateOptional({ kind: 'none' }), null);
-      await assert.rejects(authenticator.authenticateOptional({ kind: 'key', keyId: 'a', keySecret: 'b' }), hasCode('unknown_key'));
-      await assert.rejects(authenticator.authenticateOptional({ kind: 'malformed', message: 'x' }), hasCode('malformed_credentials'));
+      await assert.rejects(
+        authenticator.authenticateOptional({ kind: 'key', keyId: 'a', keySecret: 'b' }),
+        hasCode('unknown_key'),
+      );
+      await assert.rejects(
+        authenticator.authenticateOptional({ kind: 'malformed', message: 'x' }),
+        hasCode('malformed_credentials'),
+      );
     });
 
     it('takes a key as a Bearer token, and no other token', async () => {

@@ -16,7 +16,10 @@ const cachedPrincipals = 10_000;
  *
  * A Bearer token that is a key (`id:secret`) is taken as one; Lanner issues no other tokens yet.
  */
-export function createAuthenticator(options: { store: KeyStore; changeFeed: ChangeFeed }): Authenticator & { close(): void } {
+export function createAuthenticator(options: {
+  store: KeyStore;
+  changeFeed: ChangeFeed;
+}): Authenticator & { close(): void } {
   const { store, changeFeed } = options;
   const cache = createLruMap<string, Principal>(cachedPrincipals);
   // Counts revocations: a key that was read before one and arrives after it must not enter the cache.
@@ -77,7 +80,10 @@ function unknownKey(): LannerError {
 }
 
 function unknownToken(): LannerError {
-  return new LannerError('unknown_key', 'No user found for this Bearer token. Lanner accepts keys: <key_id>:<key_secret>.');
+  return new LannerError(
+    'unknown_key',
+    'No user found for this Bearer token. Lanner accepts keys: <key_id>:<key_secret>.',
+  );
 }
 
 function toPrincipal(key: KeyWithOwner): Principal {

@@ -12,7 +12,12 @@ const longestDescription = 1_024;
 export function createKeys(options: { store: KeyStore; clock: Clock; changeFeed: ChangeFeed }): Keys {
   const { store, clock, changeFeed } = options;
 
-  const add = async (accountId: string, grant: KeyGrant, description: string, runnerId: string | null): Promise<NewKey> => {
+  const add = async (
+    accountId: string,
+    grant: KeyGrant,
+    description: string,
+    runnerId: string | null,
+  ): Promise<NewKey> => {
     const { preset, permissions } = resolveGrant(grant);
     const keyId = randomUUID();
     const keySecret = createKeySecret();

@@ -18,7 +18,10 @@ export function assertNickname(nickname: string): void {
     );
   }
   if (reservedNicknames.has(nickname.toLowerCase())) {
-    throw new LannerError('invalid_argument', `The nickname "${nickname}" is reserved: its addresses mean something else. Choose another.`);
+    throw new LannerError(
+      'invalid_argument',
+      `The nickname "${nickname}" is reserved: its addresses mean something else. Choose another.`,
+    );
   }
 }
 

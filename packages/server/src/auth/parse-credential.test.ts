@@ -4,12 +4,17 @@ import { parseAuthorizationHeader, parseRpcCredential } from './parse-credential
 
 describe('parseAuthorizationHeader', () => {
   it('reads nothing as none', () => {
-    for (const value of [undefined, null, '', '  ']) assert.deepEqual(parseAuthorizationHeader(value), { kind: 'none' });
+    for (const value of [undefined, null, '', '  '])
+      assert.deepEqual(parseAuthorizationHeader(value), { kind: 'none' });
   });
 
   it('reads a key, whatever the case of the scheme', () => {
     for (const scheme of ['Key', 'key', 'KEY']) {
-      assert.deepEqual(parseAuthorizationHeader(`${scheme} id:secret`), { kind: 'key', keyId: 'id', keySecret: 'secret' });
+      assert.deepEqual(parseAuthorizationHeader(`${scheme} id:secret`), {
+        kind: 'key',
+        keyId: 'id',
+        keySecret: 'secret',
+      });
     }
   });
 

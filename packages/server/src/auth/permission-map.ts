@@ -29,8 +29,6 @@ export const rpcPermissions = {
   DeleteEnvironment: 'serverless:environments:write',
 } as const satisfies Record<string, Permission>;
 
-export type ControllerRpc = keyof typeof rpcPermissions;
-
 /** A family of REST routes: what reading (GET, HEAD) and what everything else needs. */
 interface RouteFamily {
   /** Path prefix; matches whole segments. The longest one wins. */
@@ -67,7 +65,10 @@ const routeFamilies: RouteFamily[] = [
 export function permissionOfRestRoute(method: string, path: string): Permission | null {
   const family = routeFamilies
     .filter(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`))
-    .reduce<RouteFamily | null>((best, next) => (best === null || next.prefix.length > best.prefix.length ? next : best), null);
+    .reduce<RouteFamily | null>(
+      (best, next) => (best === null || next.prefix.length > best.prefix.length ? next : best),
+      null,
+    );
   if (family === null) return null;
   return method === 'GET' || method === 'HEAD' ? family.read : family.write;
 }

@@ -25,7 +25,16 @@ describe('permissions', () => {
   });
 
   it('come in the presets of the official client', () => {
-    assert.deepEqual(Object.keys(presets), ['FULL', 'API', 'DEPLOY', 'READONLY', 'BILLING', 'COMPUTE', 'SERVERLESS', 'AGENT']);
+    assert.deepEqual(Object.keys(presets), [
+      'FULL',
+      'API',
+      'DEPLOY',
+      'READONLY',
+      'BILLING',
+      'COMPUTE',
+      'SERVERLESS',
+      'AGENT',
+    ]);
     for (const [preset, names] of Object.entries(presets)) {
       for (const name of names) assert.ok(name === '*' || name in permissionCatalogue, `${preset}: ${name}`);
       assert.equal(new Set<string>(names).size, names.length, preset);
@@ -41,9 +50,13 @@ describe('permissions', () => {
 
   it('let API call apps and upload, but neither deploy nor read secrets', () => {
     const api = holderOf('API');
-    for (const allowed of ['serverless:apps:run', 'models:requests:submit', 'storage:files:write'] as const) requirePermission(api, allowed);
+    for (const allowed of ['serverless:apps:run', 'models:requests:submit', 'storage:files:write'] as const)
+      requirePermission(api, allowed);
     for (const denied of ['serverless:apps:deploy', 'serverless:secrets:read', 'account:settings:read'] as const) {
-      assert.throws(() => requirePermission(api, denied), hasCode('insufficient_permissions', /Insufficient permissions/));
+      assert.throws(
+        () => requirePermission(api, denied),
+        hasCode('insufficient_permissions', /Insufficient permissions/),
+      );
     }
   });
 
@@ -56,7 +69,11 @@ describe('permissions', () => {
     for (const rpc of ['BuildEnvironment', 'RegisterApplication', 'ListAliases', 'SetAlias', 'Run'] as const) {
       requirePermission(deploy, rpcPermissions[rpc]);
     }
-    for (const [method, path] of [['POST', '/files/missing_hashes'], ['PUT', '/files/app/multipart/ab/cd/1'], ['GET', '/users/current']] as const) {
+    for (const [method, path] of [
+      ['POST', '/files/missing_hashes'],
+      ['PUT', '/files/app/multipart/ab/cd/1'],
+      ['GET', '/users/current'],
+    ] as const) {
       requirePermission(deploy, permissionOfRestRoute(method, path)!);
     }
   });
@@ -77,7 +94,10 @@ describe('resolveGrant', () => {
   it('refuses what it does not know, naming what there is', () => {
     assert.throws(() => resolveGrant({ preset: 'ROOT' }), hasCode('invalid_argument', /"ROOT".*FULL, API.*AGENT/));
     assert.throws(() => resolveGrant({ preset: 'constructor' }), hasCode('invalid_argument', /constructor/));
-    assert.throws(() => resolveGrant({ permissions: ['apps:fly'] }), hasCode('invalid_argument', /"apps:fly".*serverless:apps:run/));
+    assert.throws(
+      () => resolveGrant({ permissions: ['apps:fly'] }),
+      hasCode('invalid_argument', /"apps:fly".*serverless:apps:run/),
+    );
     assert.throws(() => resolveGrant({ permissions: ['*'] }), hasCode('invalid_argument', /"\*"/));
     assert.throws(() => resolveGrant({ permissions: [] }), hasCode('invalid_argument', /without any permission/));
   });
@@ -88,7 +108,10 @@ describe('requireGrantWithin', () => {
     const some = holder('account:keys:write', 'serverless:apps:run');
     requireGrantWithin(some, { permissions: ['serverless:apps:run'] });
     requireGrantWithin(holder('*'), { preset: 'FULL' });
-    assert.throws(() => requireGrantWithin(some, { preset: 'FULL' }), hasCode('insufficient_permissions', /Insufficient permissions/));
+    assert.throws(
+      () => requireGrantWithin(some, { preset: 'FULL' }),
+      hasCode('insufficient_permissions', /Insufficient permissions/),
+    );
     assert.throws(
       () => requireGrantWithin(some, { permissions: ['serverless:secrets:read'] }),
       hasCode('insufficient_permissions', /serverless:secrets:read/),
@@ -99,7 +122,9 @@ describe('requireGrantWithin', () => {
 describe('the permission of a call', () => {
   it('is known for every RPC of the controller', () => {
     const folder = new URL('../../../../proto/', import.meta.url);
-    const controller = readdirSync(folder, { recursive: true, encoding: 'utf8' }).find((file) => file.endsWith('controller.proto'));
+    const controller = readdirSync(folder, { recursive: true, encoding: 'utf8' }).find((file) =>
+      file.endsWith('controller.proto'),
+    );
     assert.ok(controller, 'proto/…/controller.proto is there');
     const text = readFileSync(new URL(controller, folder), 'utf8');
     const service = /service IsolateController \{([\s\S]*?)\n\}/.exec(text)?.[1] ?? '';

@@ -149,7 +149,10 @@ export function resolveGrant(grant: KeyGrant): ResolvedGrant {
     return { preset: grant.preset, permissions: [...presets[grant.preset]] };
   }
   if (grant.permissions.length === 0) {
-    throw new LannerError('invalid_argument', 'A key without any permission is of no use. Name permissions, or a preset.');
+    throw new LannerError(
+      'invalid_argument',
+      'A key without any permission is of no use. Name permissions, or a preset.',
+    );
   }
   const unknown = grant.permissions.find((name) => !Object.hasOwn(permissionCatalogue, name));
   if (unknown !== undefined) {
@@ -166,7 +169,10 @@ function isPreset(name: string): name is Preset {
 }
 
 /** What a stored key may do now: its preset's meaning of today, or its own list. */
-export function effectivePermissions(key: { preset: string | null; permissions: readonly string[] }): readonly string[] {
+export function effectivePermissions(key: {
+  preset: string | null;
+  permissions: readonly string[];
+}): readonly string[] {
   return key.preset !== null && isPreset(key.preset) ? presets[key.preset] : key.permissions;
 }
 

@@ -45,13 +45,17 @@ export function createSqliteKeyStore(database: Database): KeyStore {
     list: (accountId) =>
       database.read((db) =>
         db
-          .all<KeyRow>(`SELECT ${columns} FROM keys WHERE account_id = ? AND runner_id IS NULL ORDER BY number`, accountId)
+          .all<KeyRow>(
+            `SELECT ${columns} FROM keys WHERE account_id = ? AND runner_id IS NULL ORDER BY number`,
+            accountId,
+          )
           .map(toStoredKey),
       ),
 
     remove: (accountId, keyId) =>
       database.write(
-        (db) => db.run('DELETE FROM keys WHERE account_id = ? AND key_id = ? AND runner_id IS NULL', accountId, keyId) === 1,
+        (db) =>
+          db.run('DELETE FROM keys WHERE account_id = ? AND key_id = ? AND runner_id IS NULL', accountId, keyId) === 1,
       ),
 
     removeOfRunner: (runnerId) =>

@@ -36,7 +36,9 @@ export function describeAuthStores(engine: string, open: () => Promise<AuthStore
       });
 
       it('numbers accounts one after the other', async () => {
-        const ordinals = [await addAccount('a'), await addAccount('b'), await addAccount('c')].map((account) => account.ordinal);
+        const ordinals = [await addAccount('a'), await addAccount('b'), await addAccount('c')].map(
+          (account) => account.ordinal,
+        );
         assert.deepEqual(ordinals, [1, 2, 3]);
       });
 
@@ -47,7 +49,10 @@ export function describeAuthStores(engine: string, open: () => Promise<AuthStore
       });
 
       it('lets one of two simultaneous accounts have a nickname', async () => {
-        const outcomes = await Promise.all([stores.accounts.insert(anAccount('ada')), stores.accounts.insert(anAccount('ada'))]);
+        const outcomes = await Promise.all([
+          stores.accounts.insert(anAccount('ada')),
+          stores.accounts.insert(anAccount('ada')),
+        ]);
         assert.equal(outcomes.filter((account) => account !== null).length, 1);
       });
 
@@ -87,7 +92,10 @@ export function describeAuthStores(engine: string, open: () => Promise<AuthStore
           await stores.keys.insert(key);
         }
         const listed = await stores.keys.list(ada.accountId);
-        assert.deepEqual(listed.map((key) => key.keyId), [first.keyId, second.keyId]);
+        assert.deepEqual(
+          listed.map((key) => key.keyId),
+          [first.keyId, second.keyId],
+        );
       });
 
       it('removes a key once, and only for its account', async () => {
@@ -135,7 +143,13 @@ export function describeAuthStores(engine: string, open: () => Promise<AuthStore
 }
 
 function anAccount(nickname: string): Omit<Account, 'ordinal'> {
-  return { accountId: randomUUID(), nickname, fullName: `${nickname} in full`, isPersonal: true, createdAtMs: 1_700_000_000_000 };
+  return {
+    accountId: randomUUID(),
+    nickname,
+    fullName: `${nickname} in full`,
+    isPersonal: true,
+    createdAtMs: 1_700_000_000_000,
+  };
 }
 
 function aKey(accountId: string, given: Partial<StoredKey> = {}): StoredKey {

@@ -18,16 +18,25 @@ export function createAppFileHash(mode: number): { update(bytes: Uint8Array): vo
 /** @throws LannerError `invalid_argument`. */
 export function assertAppFileHash(hash: unknown): asserts hash is string {
   if (typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash)) return;
-  throw new LannerError('invalid_argument', `"${String(hash).slice(0, 100)}" is not a file hash: 64 lower-case hex digits.`);
+  throw new LannerError(
+    'invalid_argument',
+    `"${String(hash).slice(0, 100)}" is not a file hash: 64 lower-case hex digits.`,
+  );
 }
 
 /**
  * The mode and, when sent, the size that a client claims for a file.
  * @throws LannerError `invalid_argument` for numbers that cannot be read, other files than regular ones, another hash.
  */
-export function parseAppFileMetadata(hash: string, metadata: AppFileMetadata): { mode: number; sizeBytes: number | null } {
+export function parseAppFileMetadata(
+  hash: string,
+  metadata: AppFileMetadata,
+): { mode: number; sizeBytes: number | null } {
   if (metadata.hash !== undefined && metadata.hash !== hash) {
-    throw new LannerError('invalid_argument', `The metadata names hash "${metadata.hash.slice(0, 100)}", the address ${hash}.`);
+    throw new LannerError(
+      'invalid_argument',
+      `The metadata names hash "${metadata.hash.slice(0, 100)}", the address ${hash}.`,
+    );
   }
   const mode = parseDecimal('mode', metadata.mode);
   if (mode === null || (mode & fileTypeMask) !== regularFile || mode > 0o177777) {
@@ -42,5 +51,8 @@ export function parseAppFileMetadata(hash: string, metadata: AppFileMetadata): {
 function parseDecimal(name: string, text: string | undefined): number | null {
   if (text === undefined) return null;
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new LannerError('invalid_argument', `The metadata has ${name} "${text.slice(0, 100)}", which is not a decimal number.`);
+  throw new LannerError(
+    'invalid_argument',
+    `The metadata has ${name} "${text.slice(0, 100)}", which is not a decimal number.`,
+  );
 }

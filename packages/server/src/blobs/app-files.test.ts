@@ -18,8 +18,10 @@ import { openDiskBlobs } from './disk-blobs.ts';
 import { createSqliteAppFileStore } from './sqlite-app-file-store.ts';
 import { createUploadSessions } from './upload-sessions.ts';
 
-const hasCode = (code: ErrorCode, text = /./) => (error: unknown) =>
-  isLannerError(error) && error.code === code && text.test(error.message);
+const hasCode =
+  (code: ErrorCode, text = /./) =>
+  (error: unknown) =>
+    isLannerError(error) && error.code === code && text.test(error.message);
 
 const partSizeBytes = 1_000;
 const totalSizeBytes = 2_500;
@@ -79,7 +81,11 @@ describe('app files', () => {
     const hash = hashOf(bytes, fileMode);
     const { uploadId } = await appFiles.initiate(accountId, hash, metadataOf(bytes, fileMode));
     const parts = [];
-    for (let start = 0, partNumber = 1; start < bytes.length || partNumber === 1; start += partSizeBytes, partNumber += 1) {
+    for (
+      let start = 0, partNumber = 1;
+      start < bytes.length || partNumber === 1;
+      start += partSizeBytes, partNumber += 1
+    ) {
       const { etag } = await put(accountId, hash, uploadId, partNumber, bytes.subarray(start, start + partSizeBytes));
       parts.push({ partNumber, etag });
     }
@@ -135,10 +141,28 @@ describe('app files', () => {
     const one = await put(ada, hash, uploadId, 1, first);
     assert.notEqual(wrong.etag, one.etag);
     await assert.rejects(
-      appFiles.complete(ada, hash, uploadId, [{ partNumber: 1, etag: wrong.etag }, { partNumber: 2, etag: two.etag }], metadataOf(bytes)),
+      appFiles.complete(
+        ada,
+        hash,
+        uploadId,
+        [
+          { partNumber: 1, etag: wrong.etag },
+          { partNumber: 2, etag: two.etag },
+        ],
+        metadataOf(bytes),
+      ),
       hasCode('invalid_argument', /was not uploaded/),
     );
-    await appFiles.complete(ada, hash, uploadId, [{ partNumber: 2, etag: two.etag }, { partNumber: 1, etag: one.etag }], metadataOf(bytes));
+    await appFiles.complete(
+      ada,
+      hash,
+      uploadId,
+      [
+        { partNumber: 2, etag: two.etag },
+        { partNumber: 1, etag: one.etag },
+      ],
+      metadataOf(bytes),
+    );
     assert.ok((await buffer(await blobs.open(hash))).equals(bytes));
   });
 
@@ -149,7 +173,16 @@ describe('app files', () => {
     const one = await put(ada, hash, uploadId, 1, bytes.subarray(0, 1_000));
     appFiles = open();
     const two = await put(ada, hash, uploadId, 2, bytes.subarray(1_000));
-    await appFiles.complete(ada, hash, uploadId, [{ partNumber: 1, ...one }, { partNumber: 2, ...two }], metadataOf(bytes));
+    await appFiles.complete(
+      ada,
+      hash,
+      uploadId,
+      [
+        { partNumber: 1, ...one },
+        { partNumber: 2, ...two },
+      ],
+      metadataOf(bytes),
+    );
     assert.equal(await appFiles.modeOf(ada, hash), mode);
   });
 
@@ -159,10 +192,16 @@ describe('app files', () => {
     const { uploadId } = await appFiles.initiate(ada, hash, metadataOf(bytes));
     const { etag } = await put(ada, hash, uploadId, 1, Buffer.from('claimeD'));
     const parts = [{ partNumber: 1, etag }];
-    await assert.rejects(appFiles.complete(ada, hash, uploadId, parts, metadataOf(bytes)), hasCode('invalid_argument', /have hash/));
+    await assert.rejects(
+      appFiles.complete(ada, hash, uploadId, parts, metadataOf(bytes)),
+      hasCode('invalid_argument', /have hash/),
+    );
     const right = await put(ada, hash, uploadId, 1, bytes);
     await assert.rejects(
-      appFiles.complete(ada, hash, uploadId, [{ partNumber: 1, etag: right.etag }], { ...metadataOf(bytes), mode: String(0o100755) }),
+      appFiles.complete(ada, hash, uploadId, [{ partNumber: 1, etag: right.etag }], {
+        ...metadataOf(bytes),
+        mode: String(0o100755),
+      }),
       hasCode('invalid_argument', /have hash/),
     );
     assert.equal(await blobs.has(hash), false);
@@ -208,7 +247,11 @@ describe('app files', () => {
     await assert.rejects(put(ada, hash, uploadId, 3, randomBytes(501)), hasCode('payload_too_large', /2500 bytes/));
     await put(ada, hash, uploadId, 3, randomBytes(500));
     for (const partNumber of [0, -1, 1.5, 10_001, Number.NaN]) {
-      await assert.rejects(put(ada, hash, uploadId, partNumber, bytes), hasCode('invalid_argument'), String(partNumber));
+      await assert.rejects(
+        put(ada, hash, uploadId, partNumber, bytes),
+        hasCode('invalid_argument'),
+        String(partNumber),
+      );
     }
     assert.equal((await readdir(join(folder, 'uploads', ada, uploadId))).length, 3);
     const tooLarge = { ...metadataOf(bytes), size: '2501' };
@@ -235,7 +278,13 @@ describe('app files', () => {
       await assert.rejects(appFiles.missing(ada, [wrong]), hasCode('invalid_argument'), wrong);
       await assert.rejects(appFiles.initiate(ada, wrong, metadataOf(bytes)), hasCode('invalid_argument'), wrong);
     }
-    await assert.rejects(appFiles.missing(ada, Array.from({ length: 10_001 }, () => hash)), hasCode('invalid_argument', /10001/));
+    await assert.rejects(
+      appFiles.missing(
+        ada,
+        Array.from({ length: 10_001 }, () => hash),
+      ),
+      hasCode('invalid_argument', /10001/),
+    );
     for (const wrong of [
       { mode: '0o644' },
       { mode: String(0o040755) },
@@ -245,7 +294,11 @@ describe('app files', () => {
       { size: '1e3' },
       { hash: 'ff'.repeat(32) },
     ]) {
-      await assert.rejects(appFiles.initiate(ada, hash, { ...metadataOf(bytes), ...wrong }), hasCode('invalid_argument'), JSON.stringify(wrong));
+      await assert.rejects(
+        appFiles.initiate(ada, hash, { ...metadataOf(bytes), ...wrong }),
+        hasCode('invalid_argument'),
+        JSON.stringify(wrong),
+      );
     }
     await assert.rejects(appFiles.initiate(ada, hash, {}), hasCode('invalid_argument', /mode/));
     const { uploadId } = await appFiles.initiate(ada, hash, metadataOf(bytes));
@@ -253,7 +306,13 @@ describe('app files', () => {
     const complete = (parts: { partNumber: number; etag: string }[], size = '1') =>
       appFiles.complete(ada, hash, uploadId, parts, { ...metadataOf(bytes), size });
     await assert.rejects(complete([]), hasCode('invalid_argument', /No parts/));
-    await assert.rejects(complete([{ partNumber: 1, etag }, { partNumber: 1, etag }]), hasCode('invalid_argument', /twice/));
+    await assert.rejects(
+      complete([
+        { partNumber: 1, etag },
+        { partNumber: 1, etag },
+      ]),
+      hasCode('invalid_argument', /twice/),
+    );
     await assert.rejects(complete([{ partNumber: 1, etag }], '2'), hasCode('invalid_argument', /says 2/));
     await complete([{ partNumber: 1, etag }]);
   });

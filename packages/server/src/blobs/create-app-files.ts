@@ -29,7 +29,10 @@ export function createAppFiles(options: {
   return {
     async missing(accountId, hashes) {
       if (hashes.length > mostHashesPerQuestion) {
-        throw new LannerError('invalid_argument', `${hashes.length} hashes were sent; ask for ${mostHashesPerQuestion} at a time.`);
+        throw new LannerError(
+          'invalid_argument',
+          `${hashes.length} hashes were sent; ask for ${mostHashesPerQuestion} at a time.`,
+        );
       }
       for (const hash of hashes) assertAppFileHash(hash);
       const known = await store.filterKnown(accountId, hashes);
@@ -65,7 +68,10 @@ export function createAppFiles(options: {
       const stored = matchParts(parts, await sessions.parts(accountId, uploadId));
       const totalBytes = stored.reduce((sum, part) => sum + part.sizeBytes, 0);
       if (sizeBytes !== null && sizeBytes !== totalBytes) {
-        throw new LannerError('invalid_argument', `The parts have ${totalBytes} bytes together, the metadata says ${sizeBytes}. Upload the file again.`);
+        throw new LannerError(
+          'invalid_argument',
+          `The parts have ${totalBytes} bytes together, the metadata says ${sizeBytes}. Upload the file again.`,
+        );
       }
       assertSize(totalBytes);
 
@@ -80,7 +86,10 @@ export function createAppFiles(options: {
         const actual = fileHash.digest();
         // Thrown before the blob is renamed into place, so a wrong one never appears.
         if (actual !== hash) {
-          throw new LannerError('invalid_argument', `The uploaded bytes and mode ${mode} have hash ${actual}, not ${hash}. Upload the file again.`);
+          throw new LannerError(
+            'invalid_argument',
+            `The uploaded bytes and mode ${mode} have hash ${actual}, not ${hash}. Upload the file again.`,
+          );
         }
       };
       await blobs.put(hash, Readable.from(joinAndVerify(), { objectMode: false }));
@@ -101,11 +110,15 @@ export function createAppFiles(options: {
 
 /** The stored parts that a client names, by number. @throws LannerError `invalid_argument`. */
 function matchParts(named: readonly UploadedPart[], stored: StoredPart[]): StoredPart[] {
-  if (named.length === 0) throw new LannerError('invalid_argument', 'No parts were named. An empty file has one empty part.');
+  if (named.length === 0)
+    throw new LannerError('invalid_argument', 'No parts were named. An empty file has one empty part.');
   const matched = named.map(({ partNumber, etag }) => {
     const part = stored.find((candidate) => candidate.partNumber === partNumber && candidate.etag === etag);
     if (part === undefined) {
-      throw new LannerError('invalid_argument', `Part ${partNumber} with etag "${etag.slice(0, 100)}" was not uploaded.`);
+      throw new LannerError(
+        'invalid_argument',
+        `Part ${partNumber} with etag "${etag.slice(0, 100)}" was not uploaded.`,
+      );
     }
     return part;
   });

@@ -69,7 +69,7 @@ async function writeDurably(path: string, bytes: Uint8Array | Readable): Promise
 
 async function writeAll(file: FileHandle, chunk: Uint8Array | string): Promise<void> {
   const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-  for (let written = 0; written < bytes.length; ) {
+  for (let written = 0; written < bytes.length;) {
     written += (await file.write(bytes, written)).bytesWritten;
   }
 }

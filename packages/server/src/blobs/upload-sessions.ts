@@ -48,7 +48,11 @@ const partFileForm = /^(\d{1,5})\.([0-9a-f]{32})$/;
 /** As the S3 protocol has it. */
 const highestPartNumber = 10_000;
 
-export function createUploadSessions(options: { folder: string; clock: Clock; limits: UploadSessionLimits }): UploadSessions {
+export function createUploadSessions(options: {
+  folder: string;
+  clock: Clock;
+  limits: UploadSessionLimits;
+}): UploadSessions {
   const { folder, clock, limits } = options;
 
   const toOwnerFolder = (owner: string): string => {
@@ -98,7 +102,10 @@ export function createUploadSessions(options: { folder: string; clock: Clock; li
 
     async putPart(owner, uploadId, partNumber, bytes) {
       if (!Number.isInteger(partNumber) || partNumber < 1 || partNumber > highestPartNumber) {
-        throw new LannerError('invalid_argument', `Part number ${partNumber} is not a whole number from 1 to ${highestPartNumber}.`);
+        throw new LannerError(
+          'invalid_argument',
+          `Part number ${partNumber} is not a whole number from 1 to ${highestPartNumber}.`,
+        );
       }
       const sessionFolder = toSessionFolder(owner, uploadId);
       const present = await listParts(owner, uploadId);
@@ -163,10 +170,16 @@ async function writePart(
     for await (const chunk of bytes) {
       sizeBytes += chunk.length;
       if (sizeBytes > limits.partSizeBytes) {
-        throw new LannerError('payload_too_large', `A part may have ${limits.partSizeBytes} bytes; this one has more. Send smaller parts.`);
+        throw new LannerError(
+          'payload_too_large',
+          `A part may have ${limits.partSizeBytes} bytes; this one has more. Send smaller parts.`,
+        );
       }
       if (otherBytes + sizeBytes > limits.totalSizeBytes) {
-        throw new LannerError('payload_too_large', `A file may have ${limits.totalSizeBytes} bytes; the parts sent so far have more.`);
+        throw new LannerError(
+          'payload_too_large',
+          `A file may have ${limits.totalSizeBytes} bytes; the parts sent so far have more.`,
+        );
       }
       digest.update(chunk);
       await file.appendFile(chunk);

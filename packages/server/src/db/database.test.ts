@@ -27,7 +27,9 @@ describe('database', () => {
     assert.equal(await pragma('foreign_keys'), 1);
     assert.equal(await pragma('busy_timeout'), 5_000);
     await assert.rejects(
-      database.write((db) => db.run(`INSERT INTO environments (account_id, name, created_at_ms) VALUES ('nobody', 'main', 0)`)),
+      database.write((db) =>
+        db.run(`INSERT INTO environments (account_id, name, created_at_ms) VALUES ('nobody', 'main', 0)`),
+      ),
     );
   });
 
@@ -81,7 +83,9 @@ describe('database', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     t.after(() => child.kill('SIGKILL'));
-    const ended = new Promise<NodeJS.Signals | null>((resolve) => void child.on('exit', (_code, signal) => resolve(signal)));
+    const ended = new Promise<NodeJS.Signals | null>(
+      (resolve) => void child.on('exit', (_code, signal) => resolve(signal)),
+    );
     const acknowledged: string[] = [];
     for await (const line of createInterface({ input: child.stdout })) {
       acknowledged.push(line);
@@ -93,8 +97,13 @@ describe('database', () => {
     const reopened = openDatabase({ path, clock: systemClock });
     t.after(() => reopened.close());
     const present = new Set(
-      await reopened.read((db) => db.all<{ account_id: string }>('SELECT account_id FROM accounts').map((row) => row.account_id)),
+      await reopened.read((db) =>
+        db.all<{ account_id: string }>('SELECT account_id FROM accounts').map((row) => row.account_id),
+      ),
     );
-    assert.deepEqual(acknowledged.filter((id) => !present.has(id)), []);
+    assert.deepEqual(
+      acknowledged.filter((id) => !present.has(id)),
+      [],
+    );
   });
 });

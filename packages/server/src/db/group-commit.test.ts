@@ -25,7 +25,8 @@ describe('group commit', () => {
   afterEach(() => connection.close());
 
   const add = (text: string): Promise<number> => commits.write((db) => db.run('INSERT INTO notes VALUES (?)', text));
-  const texts = (): string[] => connection.all<{ text: string }>('SELECT text FROM notes ORDER BY rowid').map((row) => row.text);
+  const texts = (): string[] =>
+    connection.all<{ text: string }>('SELECT text FROM notes ORDER BY rowid').map((row) => row.text);
   const countOf = (statement: string): number => statements.filter((name) => name === statement).length;
 
   it('puts the writes of one turn into one transaction, in order', async () => {
@@ -58,7 +59,10 @@ describe('group commit', () => {
       add('a'),
       add('b'),
     ]);
-    assert.deepEqual(outcomes.map((outcome) => outcome.status), ['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome.status),
+      ['fulfilled', 'rejected', 'rejected', 'fulfilled'],
+    );
     assert.ok((outcomes[1] as PromiseRejectedResult).reason instanceof RangeError);
     assert.deepEqual(texts(), ['a', 'b']);
     assert.equal(countOf('COMMIT'), 1);
@@ -79,7 +83,10 @@ describe('group commit', () => {
       exec(sql);
     };
     const outcomes = await Promise.allSettled([add('a'), add('b')]);
-    assert.deepEqual(outcomes.map((outcome) => outcome.status), ['rejected', 'rejected']);
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome.status),
+      ['rejected', 'rejected'],
+    );
     connection.exec = exec;
     assert.deepEqual(texts(), []);
     await add('c');

@@ -86,7 +86,8 @@ function runInSavepoint(connection: SqliteConnection, operation: QueuedOperation
   connection.exec('SAVEPOINT operation');
   try {
     const value = operation.run(connection);
-    if (value instanceof Promise) throw new TypeError('a write operation must be synchronous: its transaction ends with it');
+    if (value instanceof Promise)
+      throw new TypeError('a write operation must be synchronous: its transaction ends with it');
     connection.exec('RELEASE operation');
     return { kind: 'done', value };
   } catch (error) {

@@ -40,7 +40,9 @@ describe('migrate', () => {
     assert.deepEqual(migrate(connection, known, 30), []);
     connection.run('INSERT INTO things VALUES (?, ?)', 'a', 1);
     assert.deepEqual(
-      connection.all<{ version: number }>('SELECT version, name, applied_at_ms FROM schema_migrations ORDER BY version').map((row) => ({ ...row })),
+      connection
+        .all<{ version: number }>('SELECT version, name, applied_at_ms FROM schema_migrations ORDER BY version')
+        .map((row) => ({ ...row })),
       [
         { version: 1, name: '0001_init', applied_at_ms: 10 },
         { version: 2, name: '0002_more', applied_at_ms: 20 },
@@ -50,7 +52,10 @@ describe('migrate', () => {
 
   it('leaves nothing behind when one step fails', async (t) => {
     const known = readMigrations(
-      await aFolder(t, { '0001_init.sql': 'CREATE TABLE things (name TEXT) STRICT;', '0002_wrong.sql': 'CREATE TABLE;' }),
+      await aFolder(t, {
+        '0001_init.sql': 'CREATE TABLE things (name TEXT) STRICT;',
+        '0002_wrong.sql': 'CREATE TABLE;',
+      }),
     );
     const connection = aConnection(t);
     assert.throws(() => migrate(connection, known, 10));
@@ -59,7 +64,10 @@ describe('migrate', () => {
 
   it('refuses a database of a newer Lanner and leaves it alone', async (t) => {
     const known = readMigrations(
-      await aFolder(t, { '0001_init.sql': 'CREATE TABLE things (name TEXT) STRICT;', '0002_more.sql': 'CREATE TABLE more (name TEXT) STRICT;' }),
+      await aFolder(t, {
+        '0001_init.sql': 'CREATE TABLE things (name TEXT) STRICT;',
+        '0002_more.sql': 'CREATE TABLE more (name TEXT) STRICT;',
+      }),
     );
     const connection = aConnection(t);
     migrate(connection, known, 10);
@@ -69,8 +77,14 @@ describe('migrate', () => {
 
   it('refuses a file that changed after it was applied', async (t) => {
     const connection = aConnection(t);
-    migrate(connection, readMigrations(await aFolder(t, { '0001_init.sql': 'CREATE TABLE things (name TEXT) STRICT;' })), 10);
-    const changed = readMigrations(await aFolder(t, { '0001_init.sql': 'CREATE TABLE things (name TEXT, size INTEGER) STRICT;' }));
+    migrate(
+      connection,
+      readMigrations(await aFolder(t, { '0001_init.sql': 'CREATE TABLE things (name TEXT) STRICT;' })),
+      10,
+    );
+    const changed = readMigrations(
+      await aFolder(t, { '0001_init.sql': 'CREATE TABLE things (name TEXT, size INTEGER) STRICT;' }),
+    );
     assert.throws(() => migrate(connection, changed, 20), hasCode('schema_changed'));
   });
 });
@@ -109,6 +123,9 @@ describe('the schema of this package', () => {
     assert.notEqual(published, import.meta.url);
     assert.equal(migrationsFolder('sqlite', published).href, migrationsFolder('sqlite').href);
     const manifest = JSON.parse(readFileSync(new URL('package.json', packageFolder), 'utf8')) as { files?: string[] };
-    assert.ok(manifest.files === undefined || manifest.files.some((entry) => /^(\.\/)?db(\/|$)/.test(entry)), 'package.json "files" needs db');
+    assert.ok(
+      manifest.files === undefined || manifest.files.some((entry) => /^(\.\/)?db(\/|$)/.test(entry)),
+      'package.json "files" needs db',
+    );
   });
 });

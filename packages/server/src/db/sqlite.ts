@@ -43,7 +43,8 @@ export function openSqlite(path: string, busyTimeoutMs: number): SqliteConnectio
   };
 
   return {
-    get: <Row>(sql: string, ...values: SqlValue[]) => prepare(sql).get(...(values as SQLInputValue[])) as Row | undefined,
+    get: <Row>(sql: string, ...values: SqlValue[]) =>
+      prepare(sql).get(...(values as SQLInputValue[])) as Row | undefined,
     all: <Row>(sql: string, ...values: SqlValue[]) => prepare(sql).all(...(values as SQLInputValue[])) as Row[],
     run: (sql, ...values) => Number(prepare(sql).run(...(values as SQLInputValue[])).changes),
     exec: (sql) => database.exec(sql),

@@ -23,7 +23,12 @@ describe('LRU map', () => {
 
   it('deletes by value', () => {
     const map = createLruMap<string, number>(4);
-    for (const [key, value] of [['a', 1], ['b', 2], ['c', 1]] as const) map.set(key, value);
+    for (const [key, value] of [
+      ['a', 1],
+      ['b', 2],
+      ['c', 1],
+    ] as const)
+      map.set(key, value);
     map.deleteWhere((value) => value === 1);
     assert.deepEqual([map.get('a'), map.get('b'), map.get('c')], [undefined, 2, undefined]);
   });
