@@ -6,6 +6,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { styleText } from 'node:util';
+import { readCredentials } from '../packages/server/src/config/credentials.ts';
+import { dataDirLayout, defaultDataRoot } from '../packages/server/src/config/data-dir.ts';
 import { ensurePythonEnv } from './python-env.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -89,6 +91,7 @@ async function main(): Promise<number> {
 
   step('Starting the platform: lanner serve');
   const dataDir = given.includes('--data-dir') ? ['--data-dir', given[given.indexOf('--data-dir') + 1]!] : [];
+  const dataFolder = dataDir[1] ?? process.env['LANNER_HOME'] ?? defaultDataRoot();
   const server = spawn(process.execPath, [lannerBin, 'serve', ...(await portArguments(given)), ...given], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -115,8 +118,7 @@ async function main(): Promise<number> {
     return 1;
   }
 
-  const who = (await read(process.execPath, [lannerBin, 'env', ...dataDir, '--format', 'json', '--show', 'owner']).catch(() => '')).trim();
-  const owner = who || 'me';
+  const owner = readCredentials(dataDirLayout(dataFolder).credentials)?.account ?? 'me';
   const endpoint = `https://${variables['FAL_RUN_HOST']}/${owner}/hello/`;
   step(`Calling it once: POST ${endpoint}`);
   const calledAtMs = performance.now();

@@ -117,7 +117,7 @@ except fal_client.client.FalClientHTTPError as error:
     assert.notEqual(again['revision'], listed['revision']);
     assert.equal((await add({ key: null })).status, 200, 'public needs no key');
 
-    const revisions = await platform.fal(['apps', 'list-rev', 'simple-app', '--output', 'json']);
+    const revisions = await platform.fal(['apps', 'list-rev', 'simple-app']);
     assert.equal(revisions.code, 0, revisions.stdout + revisions.stderr);
     assert.match(revisions.stdout, new RegExp(String(listed['revision'])));
     const back = await platform.fal(['apps', 'set-rev', 'simple-app', String(listed['revision']), '--auth', 'private']);

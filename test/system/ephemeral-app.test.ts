@@ -24,15 +24,16 @@ describe('fal run of an app, with the official CLI', () => {
       },
     });
     const path = await Promise.race([announced, running.then(({ stdout, stderr }) => assert.fail(stdout + stderr))]);
-    const call = () => platform.call(`${path}/`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"a": 40, "b": 2}', key: null });
-    const response = await call();
+    const call = (key: string | null) =>
+      platform.call(`${path}/`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"a": 40, "b": 2}', key });
+    const response = await call(null);
     assert.equal(response.status, 200, 'public by default');
     assert.equal(((await response.json()) as { sum: number }).sum, 42);
     stop.abort();
     await running;
     const deadline = Date.now() + 10_000;
     let status = 200;
-    while (status !== 404 && Date.now() < deadline) status = (await call()).status;
+    while (status !== 404 && Date.now() < deadline) status = (await call(platform.variables['FAL_KEY']!)).status;
     assert.equal(status, 404);
   });
 });

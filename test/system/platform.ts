@@ -76,7 +76,7 @@ function runCommand(command: string, args: string[], env: NodeJS.ProcessEnv, opt
 
 /** The environment of a newcomer's shell: nothing of fal or Lanner in it. */
 function bareEnvironment(home: string): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(FAL_|LANNER_|ISOLATE_|NODE_|SSL_|REQUESTS_|GRPC_|https?_proxy|no_proxy)/i.test(name));
+  const kept = Object.entries(process.env).filter(([name]) => !/^(FAL_|LANNER_|ISOLATE_|NODE_(?!EXTRA)|https?_proxy|no_proxy)/i.test(name));
   return { ...Object.fromEntries(kept), HOME: home, FAL_HOME_DIR: join(home, '.fal'), NO_COLOR: '1', COLUMNS: '200' };
 }
 
