@@ -21,7 +21,6 @@ export function createAliasMethods(deps: AliasDeps): ControllerPart<'setAlias' |
       assertAliasName(request.alias, environmentName);
       const revision = await revisionIn(deps, principal.accountId, environmentName, request.revision);
       const present = await deps.apps.getAlias(principal.accountId, request.alias);
-      if (present !== null) assertSameEnvironment(present, environmentName);
       // Without a strategy the alias just moves. Rolling on the revision that is already active would prove nothing.
       const isMove = present !== null && present.revisionId !== revision.revisionId;
       if (request.deploymentStrategy === DeploymentStrategy.ROLLING && isMove) {
@@ -106,13 +105,4 @@ async function revisionIn(
     );
   }
   return revision;
-}
-
-/** Public names are unique in an account, over all environments. Throws `already_exists`. */
-export function assertSameEnvironment(alias: Alias, environmentName: string): void {
-  if (alias.environmentName === environmentName) return;
-  throw new LannerError(
-    'already_exists',
-    `The app name "${alias.aliasName}" is taken by an app in the environment "${alias.environmentName}".`,
-  );
 }

@@ -48,7 +48,8 @@ const methodsToCome: ControllerPart<'shellRunner' | 'interactiveRun' | 'map'> = 
   map: () => refusing('Map is not supported; call Run once for each input.'),
 };
 
-// eslint-disable-next-line require-yield -- a stream that fails before its first message
-async function* refusing(message: string): AsyncGenerator<never> {
-  throw new LannerError('unimplemented', message);
+function refusing(message: string): AsyncIterable<never> {
+  return {
+    [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new LannerError('unimplemented', message)) }),
+  };
 }

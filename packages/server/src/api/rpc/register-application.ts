@@ -3,7 +3,6 @@ import { isLannerError, LannerError, type ErrorCode, type Json } from '@lanner/p
 import { DeploymentStrategy, type RegisterApplicationResultSchema } from '@lanner/protocol/controller';
 import { assertAliasName } from '../../apps/alias-name.ts';
 import { serviceUrls } from '../service-urls.ts';
-import { assertSameEnvironment } from './aliases.ts';
 import { parseAuthMode } from './app-messages.ts';
 import { assertEnvironmentId } from './code-draft.ts';
 import type { ControllerDeps } from './controller-deps.ts';
@@ -45,7 +44,6 @@ export function createDeployMethods(deps: DeployDeps): ControllerPart<'registerA
         ...withoutUndefined(request.machineRequirements ?? {}),
       });
       const present = aliasName === null ? null : await deps.apps.getAlias(accountId, aliasName);
-      if (present !== null) assertSameEnvironment(present, environmentName);
 
       // Sends the headers, and with them ends the client's readiness to repeat the call.
       yield {};

@@ -11,6 +11,7 @@ import { createChangeFeed } from '../../lib/change-feed.ts';
 import type { RunnerLogs } from '../../observe/runner-logs.ts';
 import { createClearPort } from '../../ports/clear-port.ts';
 import { createPortListeners } from '../../ports/port-handlers.ts';
+import { portLimits } from '../../ports/port-limits.ts';
 import type { LogLine } from '../../scheduler/fleet.ts';
 import { createStore, type Store } from '../../store.ts';
 import { createRestHandler } from '../rest/create-rest-handler.ts';
@@ -84,7 +85,8 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
         upgrade: (_request, socket) => void socket.destroy(),
       },
     }),
-    onConnect: (_request, socket) => socket.destroy(),
+    onConnect: (_request, socket) => void socket.destroy(),
+    limits: portLimits,
     clock: systemClock,
   });
   const authority = `127.0.0.1:${await port.listen('127.0.0.1', options.port ?? 0)}`;
