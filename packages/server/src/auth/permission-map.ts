@@ -50,6 +50,7 @@ const routeFamilies: RouteFamily[] = [
   { prefix: '/tokens', read: 'models:tokens:create', write: 'models:tokens:create' },
   { prefix: '/logs', read: 'serverless:logs:read', write: 'serverless:logs:read' },
   { prefix: '/applications', read: 'serverless:metrics:read', write: 'serverless:queue:write' },
+  { prefix: '/runners', read: 'serverless:runners:read', write: 'serverless:runners:write' },
   { prefix: '/queue', read: 'serverless:apps:read', write: 'serverless:queue:write' },
   { prefix: '/requests', read: 'models:requests:read', write: 'models:requests:write' },
   { prefix: '/workflows', read: 'workflows:workflows:read', write: 'workflows:workflows:write' },

@@ -140,6 +140,7 @@ describe('the permission of a call', () => {
     assert.equal(permissionOfRestRoute('POST', '/files/file/local/a'), 'serverless:files:write');
     assert.equal(permissionOfRestRoute('POST', '/files/upload/multipart'), 'storage:files:write');
     assert.equal(permissionOfRestRoute('PUT', '/storage/settings'), 'storage:settings:write');
+    assert.equal(permissionOfRestRoute('GET', '/runners/one'), 'serverless:runners:read');
     assert.equal(permissionOfRestRoute('GET', '/usersx'), null);
     assert.equal(permissionOfRestRoute('GET', '/nowhere'), null);
   });
