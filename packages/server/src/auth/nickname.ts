@@ -1,7 +1,7 @@
 import { LannerError } from '@lanner/protocol';
 
 /** First path segments that mean something else than an owner (`workflows/owner/name` …). */
-const reservedNicknames: ReadonlySet<string> = new Set(['workflows', 'comfy', 'dashboard']);
+const reservedNicknames: ReadonlySet<string> = new Set(['workflows', 'comfy']);
 
 const longestNickname = 63;
 
