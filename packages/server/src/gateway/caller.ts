@@ -25,18 +25,25 @@ export function breakAnswer(response: AnyResponse): void {
 }
 
 /**
- * Reads on and throws away what is left of a request body, so that the answer reaches a caller who is still sending and the
- * connection can be used again. After `limitBytes` the connection (HTTP/2: the stream) is closed.
+ * Deals with what is left of a request body after the answer was given, so that it reaches a caller who is still sending.
+ * HTTP/1.1: the rest is read and thrown away, up to `limitBytes`, and the connection can be used again; beyond that it is
+ * closed. HTTP/2: the stream is closed once the answer is out.
  */
-export function discardBody(request: AnyRequest, limitBytes: number): void {
+export function discardBody(request: AnyRequest, response: AnyResponse, limitBytes: number): void {
   if (request.readableEnded || request.destroyed) return;
-  let leftBytes = limitBytes;
   request.on('error', ignore);
+  if (isHttp2Response(response)) {
+    const { stream } = response;
+    if (stream.endAfterHeaders) return;
+    const close = (): void => stream.close(constants.NGHTTP2_NO_ERROR);
+    if (stream.writableFinished) close();
+    else stream.once('finish', close);
+    return;
+  }
+  let leftBytes = limitBytes;
   request.on('data', (chunk: Buffer) => {
     leftBytes -= chunk.length;
-    if (leftBytes >= 0) return;
-    if (isHttp2Request(request)) request.stream.close(constants.NGHTTP2_NO_ERROR);
-    else request.socket.destroy();
+    if (leftBytes < 0) request.socket.destroy();
   });
   request.resume();
 }

@@ -86,7 +86,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       const refusal = whyRefused(route);
       if (refusal !== null) {
         sendError(response, refusal, requestId);
-        discardBody(request, limits.discardBytes);
+        discardBody(request, response, limits.discardBytes);
         return;
       }
       const call = new SyncCall(context, request, response, route, requestId);

@@ -18,6 +18,9 @@ import { readStartTimeoutSeconds } from './start-deadline.ts';
 import { toGatewayError } from './to-gateway-error.ts';
 import type { UpstreamExchange, UpstreamFailure, UpstreamHeaders, UpstreamReceiver } from './upstream-transport.ts';
 
+/** Private to {@link SyncCall}, and outside of it so that scheduling it costs no closure. */
+let flushHead: (call: SyncCall) => void;
+
 /**
  * One call of the run role, from its headers to its last byte.
  *
@@ -160,6 +163,16 @@ export class SyncCall implements UpstreamReceiver {
     }
     this.#status = status;
     this.#phase = 'answering';
+    // What belongs to the head usually comes with it; if not, the caller gets the head alone, without waiting.
+    process.nextTick(flushHead, this);
+  }
+
+  static {
+    flushHead = (call) => {
+      const response = call.#response;
+      // HTTP/2 sends a head at once by itself.
+      if (call.#phase === 'answering' && call.#responseBytes === 0 && !isHttp2Response(response)) response.flushHeaders();
+    };
   }
 
   onData(chunk: Buffer): void {
@@ -185,7 +198,7 @@ export class SyncCall implements UpstreamReceiver {
       break;
     }
     this.#response.end();
-    if (this.#body instanceof CallerBody) discardBody(this.#request, this.#context.limits.discardBytes);
+    if (this.#body instanceof CallerBody) discardBody(this.#request, this.#response, this.#context.limits.discardBytes);
   }
 
   onFailure(failure: UpstreamFailure): void {
@@ -219,7 +232,7 @@ export class SyncCall implements UpstreamReceiver {
     this.#status = error.entry.httpStatus;
     const answer = sendError(this.#response, error, this.#requestId);
     this.#responseBytes = answer.body.length;
-    discardBody(this.#request, this.#context.limits.discardBytes);
+    discardBody(this.#request, this.#response, this.#context.limits.discardBytes);
   }
 
   /** The connection is over: the normal end of every call, or the caller leaving in the middle of it. */

@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import type { UpstreamFailureKind } from './upstream-transport.ts';
 
 /** What an error of Node's or undici's client says about the exchange, by its code. */
@@ -6,7 +7,13 @@ export function toFailureKind(cause: unknown): UpstreamFailureKind {
   if (code === 'ECONNREFUSED') return 'refused';
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return 'connect-timeout';
   if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE') return 'disconnected';
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
+  // undici gives some parser errors no code, only their class.
+  if (
+    cause instanceof errors.HTTPParserError ||
+    code.startsWith('HPE_') ||
+    code === 'UND_ERR_HEADERS_OVERFLOW' ||
+    code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
+  ) {
     return 'bad-answer';
   }
   if (

@@ -155,11 +155,12 @@ export class UpgradeCall {
     socket.off('readable', noop);
     const headers = { ...this.#callerHeaders(answer), connection: 'upgrade', upgrade: 'websocket' };
     writeRawHead(socket, 101, answer.statusMessage ?? 'Switching Protocols', headers);
+    // Before anything listens: once somebody does, it would be emitted at once, and lost for the pipe.
+    if (upstreamHead.length > 0) upstream.unshift(upstreamHead);
     upstream.on('error', () => upstream.destroy());
     upstream.on('close', () => this.#onUpstreamClosed());
     upstream.on('data', (chunk: Buffer) => void (this.#bytes.toCaller += chunk.length));
     socket.on('data', (chunk: Buffer) => void (this.#bytes.fromCaller += chunk.length));
-    if (upstreamHead.length > 0) upstream.unshift(upstreamHead);
     if (head.length > 0) {
       this.#bytes.fromCaller += head.length;
       upstream.write(head);

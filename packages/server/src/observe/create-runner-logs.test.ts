@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { isLannerError } from '@lanner/protocol';
+import { createVirtualClock, type VirtualClock } from '../lib/virtual-clock.ts';
+import type { LogLine } from '../scheduler/fleet.ts';
+import { createRunnerLogs, type RunnerLogLimits } from './create-runner-logs.ts';
+import { createLogger } from './logger.ts';
+import type { RunnerLogs } from './runner-logs.ts';
+
+const owner = { accountId: 'acc_1', appName: 'alice/hello', revisionId: 'rev_1' };
+const lineAt = (atMs: number, line = `line ${atMs}`): LogLine => ({ atMs, source: 'user', level: 'stdout', line });
+
+interface Fixture extends AsyncDisposable {
+  directory: string;
+  clock: VirtualClock;
+  open(limits?: Partial<RunnerLogLimits>): RunnerLogs;
+}
+
+async function createFixture(): Promise<Fixture> {
+  const root = await mkdtemp(join(tmpdir(), 'lanner-logs-'));
+  const clock = createVirtualClock();
+  const directory = join(root, 'logs', 'runners');
+  const opened: RunnerLogs[] = [];
+  return {
+    directory,
+    clock,
+    open(limits = {}) {
+      const logs = createRunnerLogs({ directory, clock, log: createLogger({ level: 'silent' }), limits });
+      opened.push(logs);
+      return logs;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const logs of opened) await logs.close();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+async function bytesBelow(directory: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(directory, { recursive: true })) {
+    const info = await stat(join(directory, name));
+    if (info.isFile() && name.endsWith('.ndjson')) bytes += info.size;
+  }
+  return bytes;
+}
+
+describe('runner logs', () => {
+  it('are read newest first, within a range, up to a limit', async () => {
+    await using fixture = await createFixture();
+    const logs = fixture.open();
+    for (let atMs = 1; atMs <= 10; atMs += 1) logs.append('r1', owner, lineAt(atMs));
+    const read = async (range: { sinceMs?: number; untilMs?: number; limit: number }): Promise<number[]> =>
+      (await logs.read('acc_1', 'r1', range)).map(({ atMs }) => atMs);
+    assert.deepEqual(await read({ limit: 3 }), [10, 9, 8]);
+    assert.deepEqual(await read({ sinceMs: 4, untilMs: 6, limit: 100 }), [6, 5, 4]);
+    assert.deepEqual(await read({ limit: 0 }), []);
+  });
+
+  it('keep everything that belongs to a line', async () => {
+    await using fixture = await createFixture();
+    const logs = fixture.open();
+    const line: LogLine = { atMs: 5, source: 'bridge', level: 'error', line: 'ü\n"quoted"', labels: { fal_request_id: 'x' } };
+    logs.append('r1', owner, line);
+    logs.append('r1', owner, lineAt(6));
+    assert.deepEqual(await logs.read('acc_1', 'r1', { limit: 10 }), [lineAt(6), line]);
+  });
+
+  it('survive a restart, and go on behind what was there', async () => {
+    await using fixture = await createFixture();
+    const before = fixture.open();
+    before.append('r1', owner, lineAt(1));
+    await before.close();
+    const after = fixture.open();
+    assert.deepEqual(await after.read('acc_1', 'r1', { limit: 10 }), [lineAt(1)]);
+    after.append('r1', owner, lineAt(2));
+    assert.deepEqual(await after.read('acc_1', 'r1', { limit: 10 }), [lineAt(2), lineAt(1)]);
+  });
+
+  it('skip a line that a crash cut off', async () => {
+    await using fixture = await createFixture();
+    const logs = fixture.open();
+    logs.append('r1', owner, lineAt(1));
+    await logs.read('acc_1', 'r1', { limit: 1 });
+    await appendFile(join(fixture.directory, 'r1', '00000001.ndjson'), '[2,"user","std');
+    assert.deepEqual(await fixture.open().read('acc_1', 'r1', { limit: 10 }), [lineAt(1)]);
+  });
+
+  it('belong to their account', async () => {
+    await using fixture = await createFixture();
+    const logs = fixture.open();
+    logs.append('r1', owner, lineAt(1));
+    for (const [accountId, runnerId] of [
+      ['acc_2', 'r1'],
+      ['acc_1', 'r2'],
+      ['acc_1', '../runners/r1'],
+      ['acc_1', ''],
+    ] as const) {
+      await assert.rejects(logs.read(accountId, runnerId, { limit: 1 }), (error) => isLannerError(error) && error.code === 'runner_not_found');
+    }
+  });
+
+  it('are written in the background, together', async () => {
+    await using fixture = await createFixture();
+    const logs = fixture.open({ flushDelayMs: 100 });
+    logs.append('r1', owner, lineAt(1));
+    logs.append('r1', owner, lineAt(2));
+    await assert.rejects(readdir(fixture.directory));
+    await fixture.clock.advance(100);
+    await logs.close();
+    assert.ok((await bytesBelow(fixture.directory)) > 0);
+    assert.equal(fixture.clock.pendingTimers, 0);
+  });
+
+  it('keep to the limit of a runner by dropping the oldest lines', async () => {
+    await using fixture = await createFixture();
+    const logs = fixture.open({ runnerBytes: 8_000 });
+    for (let atMs = 1; atMs <= 500; atMs += 1) {
+      logs.append('r1', owner, lineAt(atMs, 'x'.repeat(100)));
+      if (atMs % 10 === 0) await logs.read('acc_1', 'r1', { limit: 1 });
+    }
+    const bytes = await bytesBelow(fixture.directory);
+    assert.ok(bytes <= 8_000 + 2_000 && bytes >= 4_000, `${bytes} bytes are kept`);
+    assert.equal((await logs.read('acc_1', 'r1', { limit: 1 }))[0]!.atMs, 500);
+  });
+
+  it('keep to the limit of all by dropping the runner that was silent longest', async () => {
+    await using fixture = await createFixture();
+    const logs = fixture.open({ totalBytes: 3_000, recentRunners: 2 });
+    for (let runner = 1; runner <= 20; runner += 1) {
+      for (let atMs = 1; atMs <= 10; atMs += 1) logs.append(`r${runner}`, owner, lineAt(runner * 100 + atMs, 'x'.repeat(50)));
+      await logs.read('acc_1', `r${runner}`, { limit: 1 });
+    }
+    assert.ok((await bytesBelow(fixture.directory)) <= 3_000);
+    await assert.rejects(logs.read('acc_1', 'r1', { limit: 1 }));
+    assert.equal((await logs.read('acc_1', 'r20', { limit: 1 })).length, 1);
+  });
+
+  it('have their last lines in memory', async () => {
+    await using fixture = await createFixture();
+    const logs = fixture.open({ recentLines: 5 });
+    for (let atMs = 1; atMs <= 100; atMs += 1) logs.append('r1', owner, lineAt(atMs));
+    assert.deepEqual(logs.recent('r1', 2).map(({ atMs }) => atMs), [99, 100]);
+    assert.equal(logs.recent('r1', 1000).length, 5);
+    assert.deepEqual(logs.recent('nobody', 5), []);
+    assert.deepEqual(logs.recent('r1', 0), []);
+  });
+
+  it('cut endless lines and count the ones that come too fast', async () => {
+    await using fixture = await createFixture();
+    const logs = fixture.open({ lineLength: 10, pendingBytes: 500 });
+    logs.append('r1', owner, lineAt(1, 'y'.repeat(50)));
+    for (let atMs = 2; atMs <= 100; atMs += 1) logs.append('r1', owner, lineAt(atMs));
+    const lines = await logs.read('acc_1', 'r1', { limit: 1000 });
+    assert.match(lines[0]!.line, /dropped \d+ lines/);
+    assert.equal(lines.at(-1)!.line, 'yyyyyyyyyy… (cut)');
+    assert.ok(lines.length < 50);
+  });
+
+  it('ignore lines after close', async () => {
+    await using fixture = await createFixture();
+    const logs = fixture.open();
+    logs.append('r1', owner, lineAt(1));
+    await logs.close();
+    logs.append('r1', owner, lineAt(2));
+    assert.equal((await logs.read('acc_1', 'r1', { limit: 10 })).length, 1);
+    assert.equal(fixture.clock.pendingTimers, 0);
+  });
+});
