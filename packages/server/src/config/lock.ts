@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { LannerError } from '@lanner/protocol';
 import type { DataDir } from './data-dir.ts';
@@ -32,7 +33,8 @@ export function lockDataDir(dataDir: DataDir): DataDirLock {
 
 /** Whether a living server has the folder. Never waits; false when the folder does not exist. */
 export function isDataDirLocked(dataDir: DataDir): boolean {
-  if (readFileIfPresent(dataDir.lock) === null) return false;
+  // Looking at it must not open it: closing any descriptor of a file drops every POSIX lock this process has on it.
+  if (!existsSync(dataDir.lock)) return false;
   const release = tryLock(dataDir.lock, 0);
   release?.();
   return release === null;
@@ -48,11 +50,15 @@ function tryLock(path: string, timeoutMs: number): (() => void) | null {
     throw error;
   }
   let held = true;
-  return () => {
+  const release = (): void => {
     if (!held) return;
     held = false;
+    process.off('exit', release);
     database.close();
   };
+  // Also keeps the database reachable: a caller who drops the result would lose the lock to the garbage collector.
+  process.on('exit', release);
+  return release;
 }
 
 const sqliteBusy = 5;

@@ -4,9 +4,9 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '@lanner/protocol';
 import { createConnectionSet } from './connection-set.ts';
-import { createHttp2Sessions, http2Options } from './http2-sessions.ts';
+import { createHttp2Sessions, http1Options, http2Options } from './http2-sessions.ts';
 import type { PortListeners } from './port-handlers.ts';
-import { portLimits } from './port-limits.ts';
+import type { PortLimits } from './port-limits.ts';
 import { answerClientError } from './raw-response.ts';
 import { closeIdle, listen, type Port } from './tls-port.ts';
 
@@ -20,26 +20,21 @@ import { closeIdle, listen, type Port } from './tls-port.ts';
 export function createClearPort(options: {
   listeners: PortListeners;
   onConnect: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+  limits: PortLimits;
   clock: Clock;
 }): Port {
-  const { listeners, clock } = options;
+  const { listeners, limits, clock } = options;
   const connections = createConnectionSet();
-  const sessions = createHttp2Sessions(clock);
-  const http1 = createServer({
-    maxHeaderSize: portLimits.maxHeaderBytes,
-    headersTimeout: portLimits.headersTimeoutMs,
-    requestTimeout: portLimits.requestTimeoutMs,
-    connectionsCheckingInterval: portLimits.checkIntervalMs,
-    keepAliveTimeout: portLimits.keepAliveTimeoutMs,
-  });
-  const http2 = createHttp2Server(http2Options);
-  http1.maxConnections = portLimits.maxConnections;
+  const sessions = createHttp2Sessions(clock, limits);
+  const http1 = createServer(http1Options(limits));
+  const http2 = createHttp2Server(http2Options(limits));
+  http1.maxConnections = limits.maxConnections;
 
   const http1Listeners = http1.listeners('connection');
   http1.removeAllListeners('connection');
   http1.on('connection', (socket: Socket) => {
     connections.add(socket);
-    sniff(socket, clock, (protocol) => {
+    sniff(socket, limits.firstByteTimeoutMs, clock, (protocol) => {
       if (protocol === 'h2') http2.emit('connection', socket);
       else for (const listener of http1Listeners) Reflect.apply(listener, http1, [socket]);
     });
@@ -49,7 +44,7 @@ export function createClearPort(options: {
   http2.on('request', listeners.onRequest);
   http1.on('upgrade', (request, socket: Duplex, head) => listeners.onUpgrade(request, socket, head));
   http1.on('connect', (request, socket, head) => options.onConnect(request, socket as Socket, head));
-  http1.on('clientError', answerClientError);
+  http1.on('clientError', (error, socket) => answerClientError(error, socket, clock));
   let isStopping = false;
 
   return {
@@ -75,8 +70,8 @@ export function decideProtocol(firstBytes: Uint8Array): 'h1' | 'h2' | null {
 }
 
 /** Calls back once with the protocol, the bytes read put back. A socket that says nothing is destroyed. */
-function sniff(socket: Socket, clock: Clock, callback: (protocol: 'h1' | 'h2') => void): void {
-  const timer = clock.setTimer(portLimits.firstByteTimeoutMs, () => socket.destroy());
+function sniff(socket: Socket, timeoutMs: number, clock: Clock, callback: (protocol: 'h1' | 'h2') => void): void {
+  const timer = clock.setTimer(timeoutMs, () => socket.destroy());
   const stop = (): void => {
     timer.cancel();
     socket.off('readable', onReadable);

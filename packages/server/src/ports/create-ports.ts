@@ -5,6 +5,7 @@ import type { TlsIdentities } from './certificate-authority.ts';
 import { createClearPort } from './clear-port.ts';
 import { createInterceptProxy } from './intercept-proxy.ts';
 import { createPortListeners, type PortHandlers, type PortLog } from './port-handlers.ts';
+import { portLimits, type PortLimits } from './port-limits.ts';
 import { createTlsPort } from './tls-port.ts';
 
 /** The part of the configuration the ports need. */
@@ -34,20 +35,24 @@ export function createPorts(options: {
   clock: Clock;
   log: PortLog;
   handlers: PortHandlers;
+  /** Replaces single limits. */
+  limits?: Partial<PortLimits>;
 }): Ports {
   const { config, ca, clock, log, handlers } = options;
+  const limits = { ...portLimits, ...options.limits };
   const listenersFor = (scheme: 'https' | 'http') =>
-    createPortListeners({ scheme, addresses: config, handlers, log });
-  const tls = createTlsPort({ identities: ca, listeners: listenersFor('https'), clock });
+    createPortListeners({ scheme, addresses: config, handlers, clock, log });
+  const tls = createTlsPort({ identities: ca, listeners: listenersFor('https'), limits, clock });
   const proxy = createInterceptProxy({
     token: options.proxyToken,
     allowRemote: config.remoteProxy,
     upstreamProxy: config.upstreamProxy,
     adopt: tls.adopt,
+    limits,
     clock,
     log,
   });
-  const clear = createClearPort({ listeners: listenersFor('http'), onConnect: proxy.onConnect, clock });
+  const clear = createClearPort({ listeners: listenersFor('http'), onConnect: proxy.onConnect, limits, clock });
   let started: Promise<{ tlsPort: number; httpPort: number }> | null = null;
 
   async function listenOn(port: typeof tls | typeof clear, number: number, flag: string): Promise<number> {

@@ -1,17 +1,26 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { Clock } from '@lanner/protocol';
-import { portLimits } from './port-limits.ts';
+import type { PortLimits } from './port-limits.ts';
 
 /** Options of both HTTP/2 servers. */
-export const http2Options = {
-  maxSessionMemory: portLimits.sessionMemoryMiB,
+export const http2Options = (limits: PortLimits) => ({
+  maxSessionMemory: limits.sessionMemoryMiB,
   maxHeaderListPairs: 256,
   settings: {
-    initialWindowSize: portLimits.streamWindowBytes,
-    maxConcurrentStreams: portLimits.maxStreamsPerSession,
-    maxHeaderListSize: portLimits.maxHeaderBytes,
+    initialWindowSize: limits.streamWindowBytes,
+    maxConcurrentStreams: limits.maxStreamsPerSession,
+    maxHeaderListSize: limits.maxHeaderBytes,
   },
-};
+});
+
+/** Options of both HTTP/1.1 servers. */
+export const http1Options = (limits: PortLimits) => ({
+  maxHeaderSize: limits.maxHeaderBytes,
+  headersTimeout: limits.headersTimeoutMs,
+  requestTimeout: limits.requestTimeoutMs,
+  connectionsCheckingInterval: limits.checkIntervalMs,
+  keepAliveTimeout: limits.keepAliveTimeoutMs,
+});
 
 /** Keeps every HTTP/2 connection of one port in view. */
 export interface Http2Sessions {
@@ -24,13 +33,14 @@ export interface Http2Sessions {
  * Node closes nothing on its own that is quiet: connections without a stream are closed after `sessionIdleMs`, those
  * with streams are pinged and dropped when the peer is gone, and those that never finish the opening exchange are dropped.
  */
-export function createHttp2Sessions(clock: Clock): Http2Sessions {
+export function createHttp2Sessions(clock: Clock, limits: PortLimits): Http2Sessions {
   const sessions = new Set<ServerHttp2Session>();
+  let isClosing = false;
   return {
     track(session) {
       sessions.add(session);
       let openStreams = 0;
-      const opening = clock.setTimer(portLimits.headersTimeoutMs, () => session.destroy());
+      const opening = clock.setTimer(limits.headersTimeoutMs, () => session.destroy());
       session.once('remoteSettings', () => opening.cancel());
       session.once('close', () => {
         opening.cancel();
@@ -40,20 +50,23 @@ export function createHttp2Sessions(clock: Clock): Http2Sessions {
         openStreams += 1;
         stream.once('close', () => (openStreams -= 1));
       });
-      session.setLocalWindowSize(portLimits.sessionWindowBytes);
-      session.setTimeout(portLimits.sessionIdleMs, () => {
+      session.setLocalWindowSize(limits.sessionWindowBytes);
+      session.setTimeout(limits.sessionIdleMs, () => {
         if (openStreams === 0) session.close();
-        else dropUnlessAlive(session, clock);
+        else dropUnlessAlive(session, clock, limits);
       });
+      // its TLS handshake began before the port was closed
+      if (isClosing) session.close();
     },
     closeGracefully() {
+      isClosing = true;
       for (const session of sessions) session.close();
     },
   };
 }
 
-function dropUnlessAlive(session: ServerHttp2Session, clock: Clock): void {
-  const timer = clock.setTimer(portLimits.pingTimeoutMs, () => session.destroy());
+function dropUnlessAlive(session: ServerHttp2Session, clock: Clock, limits: PortLimits): void {
+  const timer = clock.setTimer(limits.pingTimeoutMs, () => session.destroy());
   const sent = session.ping((error) => {
     timer.cancel();
     if (error !== null) session.destroy();

@@ -7,7 +7,7 @@ import { isFalHost } from '../config/fal-hosts.ts';
 import { decodeProxyUser, parseBasic, type UpstreamChoice } from '../config/proxy-credentials.ts';
 import type { UpstreamProxy } from '../config/upstream-proxy.ts';
 import type { PortLog } from './port-handlers.ts';
-import { portLimits } from './port-limits.ts';
+import type { PortLimits } from './port-limits.ts';
 import { writeRawResponse } from './raw-response.ts';
 import { dial, join } from './tunnel.ts';
 
@@ -27,12 +27,15 @@ export function createInterceptProxy(options: {
   upstreamProxy: UpstreamProxy | null;
   /** Takes the inner end of a tunnel to fal's hosts. */
   adopt: (socket: Socket) => void;
+  limits: PortLimits;
   clock: Clock;
   log: PortLog;
 }): InterceptProxy {
-  const { clock, log } = options;
+  const { limits, clock, log } = options;
   const tokenDigest = digest(options.token);
   let tunnels = 0;
+  const refuse = (socket: Socket, status: number, detail: string, headers = {}): void =>
+    writeRawResponse(socket, { status, detail, headers }, clock);
 
   function authenticate(header: string | undefined): UpstreamChoice | null {
     const presented = parseBasic(header);
@@ -42,8 +45,8 @@ export function createInterceptProxy(options: {
   }
 
   async function tunnel(socket: Socket, head: Buffer, hostname: string, port: number, choice: UpstreamChoice): Promise<void> {
-    if (tunnels >= portLimits.maxTunnels) {
-      return writeRawResponse(socket, 503, `More than ${portLimits.maxTunnels} tunnels are open.`);
+    if (tunnels >= limits.maxTunnels) {
+      return refuse(socket, 503, `More than ${limits.maxTunnels} tunnels are open.`);
     }
     tunnels += 1;
     socket.once('close', () => (tunnels -= 1));
@@ -51,10 +54,10 @@ export function createInterceptProxy(options: {
       choice.kind === 'proxy' ? choice.proxy : choice.kind === 'direct' ? null : options.upstreamProxy;
     let remote: { socket: Socket; head: Buffer };
     try {
-      remote = await dial(hostname, port, upstream, clock);
+      remote = await dial(hostname, port, upstream, limits.tunnelConnectTimeoutMs, clock);
     } catch (error) {
       log.debug({ hostname, port, err: error }, 'tunnel failed');
-      return writeRawResponse(socket, 502, toLannerError(error).message);
+      return refuse(socket, 502, toLannerError(error).message);
     }
     if (socket.destroyed) return void remote.socket.destroy();
     if (remote.head.length > 0) remote.socket.unshift(remote.head);
@@ -69,17 +72,17 @@ export function createInterceptProxy(options: {
       socket.on('error', () => socket.destroy());
       const { remoteAddress = '', localAddress } = socket;
       if (!options.allowRemote && !isLoopback(remoteAddress) && remoteAddress !== localAddress) {
-        return writeRawResponse(socket, 403, 'The proxy serves this machine only; see --remote-proxy.');
+        return refuse(socket, 403, 'The proxy serves this machine only; see --remote-proxy.');
       }
       const choice = authenticate(request.headers['proxy-authorization']);
       if (choice === null) {
-        return writeRawResponse(socket, 407, 'The proxy needs its token: use the proxy URL that `lanner exec` sets.', {
+        return refuse(socket, 407, 'The proxy needs its token: use the proxy URL that `lanner exec` sets.', {
           'proxy-authenticate': 'Basic realm="lanner"',
         });
       }
       const target = parseAuthority(request.url ?? '');
       if (target === null || target.port === null) {
-        return writeRawResponse(socket, 400, 'CONNECT needs host:port.');
+        return refuse(socket, 400, 'CONNECT needs host:port.');
       }
       if (!isFalHost(target.hostname)) {
         return void tunnel(socket, head, target.hostname, target.port, choice);

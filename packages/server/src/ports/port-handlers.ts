@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { isLannerError, toLannerError } from '@lanner/protocol';
+import { isLannerError, toLannerError, type Clock } from '@lanner/protocol';
 import { writeRawResponse } from './raw-response.ts';
 import { routeRequest, type AddressConfig } from './route-request.ts';
 import type { AnyRequest, Route } from './route.ts';
@@ -33,9 +33,10 @@ export function createPortListeners(options: {
   scheme: 'https' | 'http';
   addresses: AddressConfig;
   handlers: PortHandlers;
+  clock: Clock;
   log: PortLog;
 }): PortListeners {
-  const { scheme, addresses, handlers, log } = options;
+  const { scheme, addresses, handlers, clock, log } = options;
 
   function route(request: AnyRequest): ReturnType<typeof routeRequest> {
     const { headers } = request;
@@ -56,7 +57,7 @@ export function createPortListeners(options: {
     onRequest(request, response) {
       const routing = route(request);
       if ('refused' in routing) {
-        answer(response, routing.refused === 'not_found' ? 404 : 400, routing.message);
+        answer(response, statusOf[routing.refused], routing.message);
         return;
       }
       run(
@@ -73,7 +74,7 @@ export function createPortListeners(options: {
       socket.on('error', () => socket.destroy());
       const routing = route(request);
       if ('refused' in routing) {
-        writeRawResponse(socket, routing.refused === 'not_found' ? 404 : 400, routing.message);
+        writeRawResponse(socket, { status: statusOf[routing.refused], detail: routing.message }, clock);
         return;
       }
       run(
@@ -86,6 +87,8 @@ export function createPortListeners(options: {
     },
   };
 }
+
+const statusOf = { not_found: 404, bad_request: 400 } as const;
 
 function run(handler: () => void | Promise<void>, onError: (error: unknown) => void): void {
   try {

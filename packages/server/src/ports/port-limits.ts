@@ -1,5 +1,7 @@
-/** Limits of both ports. Nobody tunes them; each has its reason. */
-export const portLimits = {
+/** Limits of both ports. Nobody tunes them in a running server; each has its reason. */
+export type PortLimits = { readonly [Name in keyof typeof defaultLimits]: number };
+
+const defaultLimits = {
   /** Upload policy headers of the official clients reach several KB; a megabyte is an attack. */
   maxHeaderBytes: 64 * 1024,
   /** Time for a complete header, from the connection or from the end of the previous request. */
@@ -24,4 +26,6 @@ export const portLimits = {
   maxConnections: 16_384,
   maxTunnels: 1_024,
   tunnelConnectTimeoutMs: 15_000,
-} as const;
+};
+
+export const portLimits: PortLimits = defaultLimits;

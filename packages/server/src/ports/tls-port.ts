@@ -5,9 +5,9 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '@lanner/protocol';
 import type { TlsIdentities } from './certificate-authority.ts';
 import { createConnectionSet } from './connection-set.ts';
-import { createHttp2Sessions, http2Options } from './http2-sessions.ts';
+import { createHttp2Sessions, http1Options, http2Options } from './http2-sessions.ts';
 import type { PortListeners } from './port-handlers.ts';
-import { portLimits } from './port-limits.ts';
+import type { PortLimits } from './port-limits.ts';
 import { answerClientError } from './raw-response.ts';
 
 /** One listening port. */
@@ -28,25 +28,24 @@ export interface TlsPort extends Port {
  *
  * It must be the server that listens itself: Node starts its header timeouts on `listening` (style 4.2).
  */
-export function createTlsPort(options: { identities: TlsIdentities; listeners: PortListeners; clock: Clock }): TlsPort {
-  const { identities, listeners, clock } = options;
+export function createTlsPort(options: {
+  identities: TlsIdentities;
+  listeners: PortListeners;
+  limits: PortLimits;
+  clock: Clock;
+}): TlsPort {
+  const { identities, listeners, limits, clock } = options;
   const connections = createConnectionSet();
-  const sessions = createHttp2Sessions(clock);
+  const sessions = createHttp2Sessions(clock, limits);
   const server = createSecureServer({
-    ...http2Options,
+    ...http2Options(limits),
     ...identities.defaultIdentity(),
     allowHTTP1: true,
-    handshakeTimeout: portLimits.tlsHandshakeTimeoutMs,
+    handshakeTimeout: limits.tlsHandshakeTimeoutMs,
     SNICallback: (name, done) => done(null, identities.contextFor(name)),
-    ...({
-      maxHeaderSize: portLimits.maxHeaderBytes,
-      headersTimeout: portLimits.headersTimeoutMs,
-      requestTimeout: portLimits.requestTimeoutMs,
-      connectionsCheckingInterval: portLimits.checkIntervalMs,
-      keepAliveTimeout: portLimits.keepAliveTimeoutMs,
-    } as object),
+    ...http1Options(limits),
   });
-  server.maxConnections = portLimits.maxConnections;
+  server.maxConnections = limits.maxConnections;
   server.on('connection', connections.add);
   server.on('session', sessions.track);
   server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) =>
@@ -55,7 +54,7 @@ export function createTlsPort(options: { identities: TlsIdentities; listeners: P
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
     listeners.onUpgrade(request, socket, head),
   );
-  server.on('clientError', answerClientError);
+  server.on('clientError', (error, socket) => answerClientError(error, socket, clock));
   const stopListening = identities.onRenewed(() => server.setSecureContext(identities.defaultIdentity()));
   let isStopping = false;
 

@@ -4,20 +4,20 @@ import { connect, type Socket } from 'node:net';
 import { LannerError, type Clock } from '@lanner/protocol';
 import { formatAuthority } from '../config/authority.ts';
 import { isExemptFromProxy, parseProxyUrl, type UpstreamProxy } from '../config/upstream-proxy.ts';
-import { portLimits } from './port-limits.ts';
 
 /**
  * A raw connection to `hostname:port`, through `upstream` unless the host is exempt from it. Rejects with
- * `bad_request` (the host cannot be reached; the message says why) after `tunnelConnectTimeoutMs` at the latest.
+ * `bad_request` (the host cannot be reached; the message says why) after `timeoutMs` at the latest.
  */
 export async function dial(
   hostname: string,
   port: number,
   upstream: UpstreamProxy | null,
+  timeoutMs: number,
   clock: Clock,
 ): Promise<{ socket: Socket; head: Buffer }> {
   const abort = new AbortController();
-  const timer = clock.setTimer(portLimits.tunnelConnectTimeoutMs, () =>
+  const timer = clock.setTimer(timeoutMs, () =>
     abort.abort(new LannerError('bad_request', `${hostname}:${port} did not answer in time.`)),
   );
   try {
@@ -45,7 +45,8 @@ export function join(one: Socket, other: Socket): void {
     from.setNoDelay(true);
     from.setKeepAlive(true, 60_000);
     from.on('error', () => from.destroy());
-    from.on('close', () => to.destroy());
+    // After an orderly end the last bytes may still be on their way out of the other socket.
+    from.on('close', () => (from.readableEnded ? to.destroySoon() : to.destroy()));
     from.pipe(to);
   }
 }

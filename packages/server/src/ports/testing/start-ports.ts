@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { systemClock } from '@lanner/protocol';
-import { createCertificateAuthority, type CertificateAuthority } from './certificate-authority.ts';
-import { createPorts, type Ports, type PortsConfig } from './create-ports.ts';
-import type { PortHandlers } from './port-handlers.ts';
-import type { Route } from './route.ts';
+import { createCertificateAuthority, type CertificateAuthority } from '../certificate-authority.ts';
+import { createPorts, type Ports, type PortsConfig } from '../create-ports.ts';
+import type { PortHandlers } from '../port-handlers.ts';
+import type { PortLimits } from '../port-limits.ts';
+import type { Route } from '../route.ts';
 
 export const testToken = 'token-of-the-test';
 
@@ -33,6 +35,7 @@ export async function startPorts(
   t: TestContext,
   config: Partial<PortsConfig> = {},
   handlers: Partial<PortHandlers> = {},
+  limits: Partial<PortLimits> = {},
 ): Promise<TestPorts> {
   const full: PortsConfig = {
     host: '127.0.0.1',
@@ -58,13 +61,15 @@ export async function startPorts(
     proxyToken: testToken,
     clock: systemClock,
     log: quietLog,
+    limits,
     handlers: {
       request(request, response, route) {
         routes.push(route);
         if (handlers.request !== undefined) return handlers.request(request, response, route);
-        const { writeHead, end } = response as import('node:http').ServerResponse;
-        Reflect.apply(writeHead, response, [200, { 'content-type': 'application/json' }]);
-        Reflect.apply(end, response, [JSON.stringify({ ...route, httpVersion: request.httpVersion })]);
+        const answer = response as ServerResponse;
+        const body = JSON.stringify({ ...route, httpVersion: request.httpVersion });
+        answer.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
+        answer.end(body);
       },
       upgrade(request, socket, head, route) {
         routes.push(route);
