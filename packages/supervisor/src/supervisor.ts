@@ -28,8 +28,10 @@ export interface SupervisorConfig {
   hostEnv: Record<string, string>;
   /** Index addresses, proxies, certificate files for builds; an sdist's code can read them. */
   buildEnv?: Record<string, string>;
-  /** Bundle runners trust. Default `<data folder>/ca-bundle.pem`, when it is there. */
+  /** Bundle runners trust. Default `<data folder>/ca/bundle.pem`, when it is there. */
   caBundlePath?: string;
+  /** Where uv is installed when PATH has none. Default `<data folder>/tools`. */
+  toolsFolder?: string;
   /** Lanner's own version, for the status. */
   version?: string;
   clock?: Clock;
@@ -61,7 +63,7 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
   const lock = lockFile(inData('run/supervisor.lock'));
   const bootId = randomUUID();
   const startedAtMs = clock.nowMs();
-  const caBundlePath = config.caBundlePath ?? inData('ca-bundle.pem');
+  const caBundlePath = config.caBundlePath ?? inData('ca/bundle.pem');
   const stopProbe = new AbortController();
   const isolation = probeIsolation(config.hostEnv, stopProbe.signal);
   isolation.then(
@@ -99,7 +101,7 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
     log,
     hostEnv: config.hostEnv,
     buildEnv: config.buildEnv ?? {},
-    toolsFolder: inData('tools'),
+    toolsFolder: config.toolsFolder ?? inData('tools'),
     onReplaced: (tree) => zygotes.retire(tree, () => void store.removeTree(tree.path).catch(() => {})),
     onBuilt: (tree, accountOrdinal) => zygotes.warm(tree, accountOrdinal),
   });
@@ -112,7 +114,6 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
     isolation: () => isolation,
     blobFolder: inData('blobs'),
     dataFolder: inData('data'),
-    caBundlePath,
     clock,
     log,
   });

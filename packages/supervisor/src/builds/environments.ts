@@ -5,7 +5,7 @@ import { identityOf, type Isolation } from '../sandbox/isolation.ts';
 import { buildTree } from './build-tree.ts';
 import { parseEnvironment, type EnvironmentSpec } from './environment-spec.ts';
 import type { EnvironmentStore, EnvironmentTree } from './environment-store.ts';
-import { choosePython, listPythons } from './find-python.ts';
+import { findPython } from './find-python.ts';
 import { findUv } from './find-uv.ts';
 
 export interface EnvironmentsOptions {
@@ -57,7 +57,7 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
   const build = async (request: BuildRequest, spec: EnvironmentSpec, onLine: (line: string, level: LogLevel) => void) => {
     const isolation = await options.isolation();
     const identity = identityOf(isolation, request.accountOrdinal);
-    const python = choosePython(await listPythons(options.hostEnv, abort.signal), spec.pythonVersion);
+    const python = await findPython(spec.pythonVersion, options.hostEnv, abort.signal);
     uvPath ??= findUv({
       hostEnv: { ...options.buildEnv, ...options.hostEnv },
       toolsFolder: options.toolsFolder,

@@ -14,34 +14,43 @@ export interface PythonInterpreter {
 const oldestMinor = 10;
 
 /**
- * The interpreters of this machine: on PATH, of pyenv, and those uv manages. Looked for anew at every call, since
- * people install one after being told that it is missing.
+ * The interpreter for a version: on PATH, of pyenv, or one that uv manages. `3.11` takes the first 3.11.x in that order;
+ * no version takes the first that is usable. Looked for anew at every call, since people install one after being told
+ * that it is missing.
  * @param hostEnv PATH, HOME, PYENV_ROOT.
- */
-export async function listPythons(hostEnv: Record<string, string>, signal: AbortSignal): Promise<PythonInterpreter[]> {
-  const candidates = [...(await onPath(hostEnv['PATH'] ?? '')), ...(await inVersionFolders(hostEnv))];
-  const found = await Promise.all(candidates.map((path) => inspect(path, hostEnv, signal)));
-  const byPath = new Map<string, PythonInterpreter>();
-  for (const python of found) if (python !== undefined && !byPath.has(python.path)) byPath.set(python.path, python);
-  return [...byPath.values()];
-}
-
-/**
- * The interpreter for a version. `3.11` takes the first 3.11.x in the order of PATH.
  * @throws LannerError `build_failed` that names the versions this machine has.
  */
-export function choosePython(pythons: readonly PythonInterpreter[], version: string | undefined): PythonInterpreter {
-  const usable = pythons.filter((python) => minorOf(python.version) >= oldestMinor);
-  const match =
-    version === undefined
-      ? usable[0]
-      : usable.find((python) => python.version === version || python.version.startsWith(`${version}.`));
-  if (match !== undefined) return match;
-  const versions = [...new Set(usable.map((python) => python.version))].sort(compareVersions).join(', ');
+export async function findPython(
+  version: string | undefined,
+  hostEnv: Record<string, string>,
+  signal: AbortSignal,
+): Promise<PythonInterpreter> {
+  const candidates = [...(await onPath(hostEnv['PATH'] ?? '')), ...(await inVersionFolders(hostEnv))];
+  for (const path of candidates.filter((each) => mayBe(each, version))) {
+    const python = await inspect(path, hostEnv, signal);
+    if (python !== undefined && isUsable(python) && isVersion(python, version)) return python;
+  }
+  const all = await Promise.all(candidates.map((path) => inspect(path, hostEnv, signal)));
+  const usable = all.filter((python) => python !== undefined && isUsable(python)).map((python) => python!.version);
+  const versions = [...new Set(usable)].sort(compareVersions).join(', ');
   throw new LannerError(
     'build_failed',
     `Python ${version ?? '3'} is not installed on this machine. Installed: ${versions === '' ? 'none that is 3.10 or later' : versions}.`,
   );
+}
+
+/** False when the name of a program or of its folder tells another version: it need not be started to know. */
+function mayBe(path: string, version: string | undefined): boolean {
+  const told = /python(3\.\d+)$/.exec(path)?.[1] ?? /\/(?:cpython-)?(3\.\d+)[^/]*\/bin\/python3$/.exec(path)?.[1];
+  return version === undefined || told === undefined || version === told || version.startsWith(`${told}.`);
+}
+
+function isVersion(python: PythonInterpreter, version: string | undefined): boolean {
+  return version === undefined || python.version === version || python.version.startsWith(`${version}.`);
+}
+
+function isUsable(python: PythonInterpreter): boolean {
+  return Number(python.version.split('.')[1]) >= oldestMinor;
 }
 
 async function onPath(path: string): Promise<string[]> {
@@ -88,10 +97,6 @@ async function inspect(
   const [executable, version] = lines;
   if (end?.code !== 0 || executable === undefined || version === undefined) return undefined;
   return { path: await realpath(executable).catch(() => executable), version };
-}
-
-function minorOf(version: string): number {
-  return Number(version.split('.')[1]);
 }
 
 function compareVersions(left: string, right: string): number {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { access, constants, mkdir, realpath, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { LannerError } from '@lanner/protocol';
@@ -31,13 +32,11 @@ export async function findUv(options: FindUvOptions): Promise<string> {
 async function install(target: string, options: FindUvOptions): Promise<string> {
   options.onLine('uv is not on PATH: installing it from PyPI.');
   await mkdir(options.toolsFolder, { recursive: true, mode: 0o700 });
-  const partial = `${target}.partial`;
-  await rm(partial, { recursive: true, force: true });
+  const partial = `${target}.${randomUUID().slice(0, 8)}`;
   await run(['-m', 'venv', partial], options.pythonPath, options);
   await run(['-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', 'uv'], join(partial, 'bin/python'), options);
-  await rm(target, { recursive: true, force: true });
-  // The moved venv no longer works as one, but uv is a single binary.
-  await rename(partial, target);
+  // The moved venv no longer works as one, but uv is a single binary. Somebody else may have been quicker.
+  await rename(partial, target).catch(() => rm(partial, { recursive: true, force: true }));
   return realpath(join(target, 'bin/uv'));
 }
 

@@ -9,7 +9,7 @@ export interface ResultSpool {
   /** Makes the folder and removes what is older than a week or was cut off by a crash. */
   start(): Promise<void>;
   /** A sink for the bytes of one result; `saved` resolves once they are durable, and rejects when they could not be kept. */
-  receive(runnerId: string): { sink: PayloadSink & { abort(): void }; saved: Promise<void> };
+  receive(runnerId: string): { sink: ResultSink; saved: Promise<void> };
   /**
    * Path and size of a result.
    * @throws LannerError `not_found` when there is none (any more).
@@ -17,6 +17,11 @@ export interface ResultSpool {
   find(runnerId: string): Promise<{ path: string; sizeBytes: number }>;
   /** Idempotent. */
   forget(runnerId: string): Promise<void>;
+}
+
+export interface ResultSink extends PayloadSink {
+  /** The rest will not come. Nothing happens when all of it is here. */
+  abort(): void;
 }
 
 const keepMs = 7 * 24 * 3_600_000;
@@ -67,21 +72,26 @@ function closed(stream: WriteStream): Promise<void> {
   });
 }
 
-function toSink(stream: WriteStream): PayloadSink & { abort(): void } {
+function toSink(stream: WriteStream): ResultSink {
   return {
     // A stream that failed takes and forgets the rest: the connection has to go on to the frames behind it.
     write: (chunk) => stream.destroyed || stream.write(chunk),
     whenDrained: () =>
       new Promise((resolve) => {
         if (stream.destroyed || !stream.writableNeedDrain) return resolve();
-        stream.once('drain', resolve);
-        stream.once('close', resolve);
+        const finish = (): void => {
+          stream.off('drain', finish);
+          stream.off('close', finish);
+          resolve();
+        };
+        stream.on('drain', finish);
+        stream.on('close', finish);
       }),
     end: () => {
       stream.end();
     },
     abort: () => {
-      stream.destroy();
+      if (!stream.writableEnded) stream.destroy();
     },
   };
 }

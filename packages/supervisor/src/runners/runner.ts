@@ -39,7 +39,6 @@ export interface RunnerDependencies {
   blobFolder: string;
   /** `<this>/<account>` is the account's /data. */
   dataFolder: string;
-  caBundlePath: string | undefined;
   clock: Clock;
   log: Log;
 }
@@ -161,7 +160,7 @@ export class Runner {
   }
 
   async #sendStart(zygote: Zygote, connection: FrameConnection): Promise<void> {
-    const { blobFolder, dataFolder, caBundlePath } = this.#dependencies;
+    const { blobFolder, dataFolder } = this.#dependencies;
     const { runnerId, accountId, files } = this.request;
     const isolation = await this.#dependencies.isolation();
     const identity = identityOf(isolation, this.request.accountOrdinal);
@@ -176,7 +175,7 @@ export class Runner {
       blobFolder,
       dataFolder: join(dataFolder, accountId),
       scratchFolder,
-      caBundlePath,
+      caBundlePath: zygote.caBundlePath,
       sandbox: isolation.level,
     });
     if (this.#appExit === undefined) await connection.sendPayload(frame.header, frame.payloadBytes, frame.parts);

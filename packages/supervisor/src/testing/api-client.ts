@@ -14,8 +14,11 @@ export interface ApiClient {
   status(): Promise<SupervisorStatus>;
   startRunner(body: StartRunnerRequest): Promise<StartRunnerResponse>;
   build(body: BuildRequest): Promise<BuildMessage[]>;
-  /** Opens the event stream; events collect in the returned object until `close`. */
-  openEvents(after?: number): Promise<EventStream>;
+  /**
+   * Opens the event stream; events collect in the returned object until `close`.
+   * @param options.acknowledge acknowledges what came, as a server does. Default false.
+   */
+  openEvents(after?: number, options?: { acknowledge: boolean }): Promise<EventStream>;
 }
 
 export interface EventStream {
@@ -58,14 +61,22 @@ export function createApiClient(socketPath: string): ApiClient {
       const { text } = await call('POST', '/v1/builds', body);
       return text.split('\n').filter(Boolean).map((line) => JSON.parse(line) as BuildMessage);
     },
-    async openEvents(after = 0) {
+    async openEvents(after = 0, options = { acknowledge: false }) {
+      const { bootId } = JSON.parse((await call('GET', '/v1/status')).text) as SupervisorStatus;
       const response = await send('GET', `/v1/events?after=${after}`);
-      return collectEvents(response);
+      let isAcknowledging = false;
+      return collectEvents(response, (seq) => {
+        if (!options.acknowledge || isAcknowledging) return;
+        isAcknowledging = true;
+        call('POST', '/v1/events/ack', { bootId, seq })
+          .catch(() => {})
+          .finally(() => (isAcknowledging = false));
+      });
     },
   };
 }
 
-function collectEvents(response: IncomingMessage): EventStream {
+function collectEvents(response: IncomingMessage, onBatch: (lastSeq: number) => void): EventStream {
   const events: SupervisorEvent[] = [];
   const checks = new Set<() => void>();
   let rest = '';
@@ -79,6 +90,7 @@ function collectEvents(response: IncomingMessage): EventStream {
     rest = lines.pop()!;
     for (const line of lines) events.push(JSON.parse(line) as SupervisorEvent);
     check();
+    onBatch(events.at(-1)?.seq ?? 0);
   });
   response.on('error', () => {});
   response.on('close', () => {

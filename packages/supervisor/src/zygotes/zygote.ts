@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -25,7 +26,7 @@ export interface ZygoteOptions {
   workFolder: string;
   /** The account's persistent /data; made when missing. */
   dataFolder: string;
-  /** Bundle that apps trust; appears to the runner as the bridge says. */
+  /** Bundle that apps trust, if the file is there; appears to the runner as the bridge says. */
   caBundlePath: string | undefined;
   clock: Clock;
   log: Log;
@@ -48,6 +49,8 @@ export interface Zygote {
   /** Folders of its runners. */
   readonly stageFolder: string;
   readonly scratchFolder: string;
+  /** Certificate bundle its runners can be given, when there was one at its start. */
+  readonly caBundlePath: string | undefined;
   readonly runnerCount: number;
   /** Resolves when runners can be forked; rejects when it ended before, or took longer than a minute. */
   readonly ready: Promise<void>;
@@ -88,6 +91,9 @@ export function startZygote(options: ZygoteOptions): Zygote {
   const stageFolder = join(options.workFolder, 'files');
   const scratchFolder = join(options.workFolder, 'scratch');
   const socketPath = join(options.socketFolder, socketName);
+  const { caBundlePath } = options;
+  const hasBundle = caBundlePath !== undefined && existsSync(caBundlePath);
+  const folders = { stageFolder, scratchFolder, caBundlePath: hasBundle ? caBundlePath : undefined };
   const ready = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<void>();
@@ -191,7 +197,7 @@ export function startZygote(options: ZygoteOptions): Zygote {
     });
     await chmod(socketPath, 0o666);
     if (isClosed) return;
-    const spec = zygoteSpec(options, { stageFolder, scratchFolder });
+    const spec = zygoteSpec(options, folders);
     child = spawn(isolation.pythonPath, ['-I', launcherPath], {
       env: {},
       cwd: '/',
@@ -245,8 +251,7 @@ export function startZygote(options: ZygoteOptions): Zygote {
   return {
     id: options.id,
     tree: options.tree,
-    stageFolder,
-    scratchFolder,
+    ...folders,
     get pid() {
       return child?.pid;
     },
@@ -317,7 +322,13 @@ function queueingHandler(): QueueingHandler {
   };
 }
 
-function zygoteSpec(options: ZygoteOptions, folders: { stageFolder: string; scratchFolder: string }): LauncherSpec {
+interface ZygoteFolders {
+  stageFolder: string;
+  scratchFolder: string;
+  caBundlePath: string | undefined;
+}
+
+function zygoteSpec(options: ZygoteOptions, folders: ZygoteFolders): LauncherSpec {
   const { tree, identity, isolation } = options;
   const python = join(tree.path, 'bin/python');
   return {
@@ -340,7 +351,7 @@ function zygoteSpec(options: ZygoteOptions, folders: { stageFolder: string; scra
       { source: folders.stageFolder, readOnly: true },
       { source: folders.scratchFolder, readOnly: false },
       { source: options.dataFolder, readOnly: false },
-      ...(options.caBundlePath === undefined ? [] : [{ source: options.caBundlePath, readOnly: true, optional: true }]),
+      ...(folders.caBundlePath === undefined ? [] : [{ source: folders.caBundlePath, readOnly: true }]),
     ],
     hostname: 'zygote',
     network: true,
