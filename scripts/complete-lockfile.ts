@@ -42,6 +42,8 @@ const processors: Record<string, string> = {
   x64: 'x64',
 };
 
+const libcs: Record<string, string> = { gnu: 'glibc', gnueabihf: 'glibc', musl: 'musl', musleabihf: 'musl' };
+
 /** Adds the missing platform packages to a lockfile. @returns their paths in it. */
 export function completeLockfile(lockfile: Lockfile): string[] {
   const added: string[] = [];
@@ -68,11 +70,7 @@ function platformOf(name: string): Pick<LockEntry, 'os' | 'cpu' | 'libc'> | unde
   const os = words.filter((word) => systems.includes(word));
   const cpu = words.flatMap((word) => processors[word] ?? []).slice(0, 1);
   if (os.length === 0 && cpu.length === 0) return undefined;
-  const libc = words.some((word) => /^(musl|musleabihf)$/.test(word))
-    ? ['musl']
-    : words.some((word) => /^gnu/.test(word))
-      ? ['glibc']
-      : [];
+  const libc = words.flatMap((word) => libcs[word] ?? []);
   return { ...(cpu.length ? { cpu } : {}), ...(libc.length ? { libc } : {}), ...(os.length ? { os } : {}) };
 }
 
