@@ -190,8 +190,8 @@ export class Pool implements RunnerOwner, SlotTableOwner {
       const nowMs = this.#deps.clock.monotonicMs();
       const decision = decide(nowMs, this.#sample(), this.#app.alias.settings);
       this.#history.record(this.#deps.clock.nowMs(), decision, this.#table.inFlight, this.#table.waiters.size);
-      this.#showHeld(decision.held ? decision.held.count : 0);
       for (const action of decision.actions) this.#act(action);
+      this.#showHeld(decision.held ? decision.held.count : 0);
       const replacementsHeldUntilMs = this.#startReplacements(nowMs);
       // A replacement on its way is no answer to demand, but it will serve.
       if (decision.hopeless && this.#starting.size === 0) this.#refuseWaiting(decision.hopeless, nowMs);

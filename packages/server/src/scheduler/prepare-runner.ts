@@ -11,8 +11,8 @@ export interface PrepareDeps {
   accounts: Pick<Accounts, 'get'>;
   keys: Pick<Keys, 'createRunnerKey'>;
   secrets: Pick<Secrets, 'valuesForRunner'>;
-  /** The mode (`st_mode`) a file was uploaded with. Throws `not_found` for a hash the account never uploaded. */
-  modeOf: (accountId: string, hash: string) => Promise<number>;
+  /** The mode (`st_mode`) a file was uploaded with; null for a hash the account never uploaded. */
+  modeOf: (accountId: string, hash: string) => Promise<number | null>;
   machineTypes?: Readonly<Record<string, MachineShape>>;
 }
 
@@ -37,10 +37,16 @@ export function createRunnerPreparation(deps: PrepareDeps): (source: RunnerSourc
   // Code never changes, so its files' modes are looked up once.
   const filesOf = new WeakMap<CodeSpec, Promise<AppFile[]>>();
 
+  const findFile = async (accountId: string, file: CodeSpec['files'][number]): Promise<AppFile> => {
+    const mode = await deps.modeOf(accountId, file.hash);
+    if (mode !== null) return { ...file, mode };
+    throw new LannerError('not_found', `The app's file ${file.relativePath} was never uploaded. Deploy the app again.`);
+  };
+
   const findFiles = (accountId: string, code: CodeSpec): Promise<AppFile[]> => {
     let files = filesOf.get(code);
     if (!files) {
-      files = Promise.all(code.files.map(async (file) => ({ ...file, mode: await deps.modeOf(accountId, file.hash) })));
+      files = Promise.all(code.files.map((file) => findFile(accountId, file)));
       filesOf.set(code, files);
       files.catch(() => filesOf.delete(code));
     }

@@ -91,8 +91,8 @@ export function createSchedulerHarness(overrides: Partial<SchedulerDeps> = {}): 
     clock,
     log: pino({ level: 'silent' }),
     runnerLogs: {
-      append: (runnerId, _owner, line) => void logs.set(runnerId, [...(logs.get(runnerId) ?? []), line]),
-      recent: (runnerId, count) => (logs.get(runnerId) ?? []).slice(-count),
+      append: (runnerId: string, _owner: unknown, line: LogLine) => void logs.set(runnerId, [...(logs.get(runnerId) ?? []), line]),
+      recent: (runnerId: string, count: number) => (logs.get(runnerId) ?? []).slice(-count),
     } as unknown as RunnerLogs,
     modeOf: async () => 0o100644,
     platform: {

@@ -35,7 +35,7 @@ export interface SchedulerDeps {
   log: Logger;
   runnerLogs: RunnerLogs;
   /** See PrepareDeps.modeOf. */
-  modeOf: (accountId: string, hash: string) => Promise<number>;
+  modeOf: (accountId: string, hash: string) => Promise<number | null>;
   platform: {
     /** Asked at every start: ports may be known only after listening. */
     hosts: () => ClientHosts;

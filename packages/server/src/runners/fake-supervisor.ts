@@ -1,0 +1,253 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  isLannerError,
+  LannerError,
+  supervisorProtocolVersion,
+  type RunnerExit,
+  type RunnerResult,
+  type RunnerSnapshot,
+  type StartRunnerRequest,
+  type SupervisorEvent,
+  type SupervisorStatus,
+} from '@lanner/protocol';
+
+/** An event without what the log adds. */
+type NewEvent = SupervisorEvent extends infer Event ? (Event extends unknown ? Omit<Event, 'seq' | 'atMs'> : never) : never;
+
+interface FakeRunner {
+  snapshot: RunnerSnapshot;
+  app: Server | null;
+  ignoresTerm: boolean;
+}
+
+export interface FakeSupervisor {
+  readonly socketPath: string;
+  readonly bootId: string;
+  /** Requests as they came: `METHOD /path`. */
+  readonly calls: string[];
+  readonly ackedSeq: number;
+  /** Cuts the open event streams, as a broken connection would. */
+  cutStreams(): void;
+  close(): Promise<void>;
+}
+
+/**
+ * For tests: the supervisor API over a Unix socket, with runners that are small HTTP servers or nothing at all. What a
+ * runner does is the name of its entrypoint: `serve`, `stubborn` (ignores SIGTERM), `crash`, `exit-early`, `print`,
+ * `return`, `raise`, `slow`.
+ */
+export async function startFakeSupervisor(options: {
+  socketPath: string;
+  protocolVersion?: number;
+  onShutdown?: () => void;
+}): Promise<FakeSupervisor> {
+  const bootId = randomUUID();
+  const runners = new Map<string, FakeRunner>();
+  const results = new Map<string, Buffer>();
+  const streams = new Set<ServerResponse>();
+  const calls: string[] = [];
+  let events: SupervisorEvent[] = [];
+  let seq = 0;
+  let ackedSeq = 0;
+
+  const emit = (event: NewEvent): void => {
+    seq += 1;
+    const stored = { seq, atMs: Date.now(), ...event } as SupervisorEvent;
+    events.push(stored);
+    for (const stream of streams) stream.write(`${JSON.stringify(stored)}\n`);
+  };
+
+  const exit = (runner: FakeRunner, end: Partial<RunnerExit> & Pick<RunnerExit, 'reason'>): void => {
+    if (runner.snapshot.phase === 'exited') return;
+    runner.snapshot.phase = 'exited';
+    runner.app?.closeAllConnections();
+    runner.app?.close();
+    runner.snapshot.exit = { code: null, signal: null, message: `It ended: ${end.reason}.`, ...end };
+    emit({ type: 'runner.exited', runnerId: runner.snapshot.runnerId, exit: runner.snapshot.exit });
+  };
+
+  const enter = (runner: FakeRunner, phase: 'starting' | 'setup' | 'ready' | 'stopping'): void => {
+    if (runner.snapshot.phase === 'exited') return;
+    runner.snapshot.phase = phase;
+    emit({ type: 'runner.phase', runnerId: runner.snapshot.runnerId, phase });
+  };
+
+  const finish = (runner: FakeRunner, result: Partial<RunnerResult>, bytes: string): void => {
+    const { runnerId } = runner.snapshot;
+    results.set(runnerId, Buffer.from(bytes));
+    const whole = { method: 'cloudpickle', sizeBytes: bytes.length, wasRaised: false, ...result };
+    runner.snapshot.result = whole;
+    emit({ type: 'runner.result', runnerId, result: whole });
+    exit(runner, { reason: 'finished', code: 0 });
+  };
+
+  const run = async (runner: FakeRunner, request: StartRunnerRequest): Promise<void> => {
+    const { runnerId } = request;
+    const behaviour = request.callable.kind === 'entrypoint' ? request.callable.entrypoint : 'serve';
+    enter(runner, 'starting');
+    enter(runner, 'setup');
+    switch (behaviour) {
+      case 'crash':
+        emit({ type: 'runner.log', runnerId, source: 'user', stream: 'stderr', level: 'error', line: 'about to crash' });
+        return exit(runner, { reason: 'crashed', code: 3, message: 'It ended with status 3 before it was ready.' });
+      case 'print':
+        for (const line of ['one', 'two', 'three']) {
+          emit({ type: 'runner.log', runnerId, source: 'user', stream: 'stdout', level: 'stdout', line });
+        }
+        return finish(runner, {}, 'None');
+      case 'return':
+        return finish(runner, {}, '42');
+      case 'raise':
+        return finish(runner, { wasRaised: true, exceptionTypeName: 'ValueError', stringizedTraceback: 'ValueError: no' }, 'ValueError');
+      case 'slow':
+        return;
+    }
+    runner.ignoresTerm = behaviour === 'stubborn';
+    runner.app = createServer((_request, response) => void response.end('hello'));
+    runner.app.listen(request.exposedPort ?? 8080, runner.snapshot.address);
+    await once(runner.app, 'listening');
+    if (runner.snapshot.phase === 'exited') return void runner.app.close();
+    runner.snapshot.readyAtMs = Date.now();
+    enter(runner, 'ready');
+  };
+
+  const start = (request: StartRunnerRequest): RunnerSnapshot => {
+    if (runners.has(request.runnerId)) throw new LannerError('already_exists', `Runner ${request.runnerId} exists.`);
+    const bytes = randomUUID().match(/../g)!.map((pair) => Number.parseInt(pair, 16));
+    const runner: FakeRunner = {
+      app: null,
+      ignoresTerm: false,
+      snapshot: {
+        runnerId: request.runnerId,
+        accountId: request.accountId,
+        revisionId: request.revisionId,
+        appName: request.appName,
+        purpose: request.purpose,
+        phase: 'starting',
+        address: `127.${1 + (bytes[0]! % 250)}.${bytes[1]}.${1 + (bytes[2]! % 250)}`,
+        ...(request.exposedPort === undefined ? {} : { exposedPort: request.exposedPort }),
+        startedAtMs: Date.now(),
+      },
+    };
+    runners.set(request.runnerId, runner);
+    void run(runner, request);
+    return runner.snapshot;
+  };
+
+  const find = (runnerId: string): FakeRunner => {
+    const runner = runners.get(runnerId);
+    if (runner) return runner;
+    throw new LannerError('runner_not_found', `Runner ${runnerId} was not found.`);
+  };
+
+  const stop = (runner: FakeRunner, graceMs: number): void => {
+    if (runner.snapshot.phase === 'stopping' || runner.snapshot.phase === 'exited') return;
+    enter(runner, 'stopping');
+    if (!runner.ignoresTerm) return exit(runner, { reason: 'stopped', signal: 'SIGTERM' });
+    setTimeout(() => exit(runner, { reason: 'killed', signal: 'SIGKILL' }), graceMs);
+  };
+
+  const status = (): SupervisorStatus => ({
+    protocolVersion: options.protocolVersion ?? supervisorProtocolVersion,
+    version: '0.0.0',
+    pid: process.pid,
+    bootId,
+    startedAtMs: Date.now(),
+    isolation: { level: 'process-group', reason: 'nothing runs' },
+    runners: [...runners.values()].map((runner) => runner.snapshot),
+    lastSeq: seq,
+  });
+
+  const shutdown = (): void => {
+    for (const runner of runners.values()) exit(runner, { reason: 'stopped' });
+    options.onShutdown?.();
+  };
+
+  const routes: [method: string, path: RegExp, handle: (id: string, body: any, response: ServerResponse) => unknown][] = [
+    ['GET', /^\/v1\/status$/, () => status()],
+    ['POST', /^\/v1\/events\/ack$/, (_id, body) => {
+      if (body.bootId !== bootId) throw new LannerError('conflict', 'These events are of another boot.');
+      ackedSeq = Math.max(ackedSeq, body.seq);
+      for (const event of events) {
+        if (event.seq <= ackedSeq && event.type === 'runner.exited') runners.delete(event.runnerId);
+      }
+      events = events.filter((event) => event.seq > ackedSeq);
+    }],
+    ['POST', /^\/v1\/runners$/, (_id, body) => {
+      const { runnerId, address } = start(body);
+      return { runnerId, address };
+    }],
+    ['POST', /^\/v1\/runners\/([^/]+)\/stop$/, (id, body) => stop(find(id), body.graceMs)],
+    ['POST', /^\/v1\/runners\/([^/]+)\/kill$/, (id) => exit(find(id), { reason: 'killed', signal: 'SIGKILL' })],
+    ['GET', /^\/v1\/runners\/([^/]+)\/result$/, (id) => {
+      const bytes = results.get(id);
+      if (!bytes) throw new LannerError('not_found', 'There is no such result.');
+      return bytes;
+    }],
+    ['DELETE', /^\/v1\/runners\/([^/]+)\/result$/, (id) => void results.delete(id)],
+    ['POST', /^\/v1\/builds$/, (_id, body, response) => {
+      const isBad = JSON.stringify(body.environment.configuration).includes('no-such-package');
+      const last = isBad
+        ? { type: 'failed', code: 'build_failed', message: 'No solution found: no-such-package was not found.' }
+        : { type: 'done', environmentId: 'e'.repeat(64), cached: !body.force };
+      response.write(`${JSON.stringify({ type: 'log', atMs: Date.now(), level: 'info', line: 'resolving' })}\n`);
+      response.end(`${JSON.stringify(last)}\n`);
+      return response;
+    }],
+    ['POST', /^\/v1\/shutdown$/, () => void setImmediate(shutdown)],
+  ];
+
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = new URL(request.url ?? '/', 'http://supervisor');
+    calls.push(`${request.method} ${url.pathname}`);
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body: unknown = chunks.length === 0 ? null : JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    if (url.pathname === '/v1/events') {
+      const after = Number(url.searchParams.get('after'));
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      response.write(`${JSON.stringify({ seq, atMs: Date.now(), type: 'heartbeat' })}\n`);
+      for (const event of events) if (event.seq > after) response.write(`${JSON.stringify(event)}\n`);
+      streams.add(response);
+      response.once('close', () => streams.delete(response));
+      return;
+    }
+    for (const [method, path, handle] of routes) {
+      const match = request.method === method ? path.exec(url.pathname) : null;
+      if (!match) continue;
+      const result = handle(match[1] ?? '', body, response);
+      if (result === response) return;
+      if (result === undefined) return void response.writeHead(204).end();
+      return void response.end(Buffer.isBuffer(result) ? result : JSON.stringify(result));
+    }
+    throw new LannerError('not_found', 'There is no such route.');
+  };
+
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => {
+      const known = isLannerError(error) ? error : new LannerError('internal_error', String(error));
+      response.writeHead(known.entry.httpStatus).end(JSON.stringify({ code: known.code, message: known.message }));
+    });
+  });
+  server.listen(options.socketPath);
+  await once(server, 'listening');
+  return {
+    socketPath: options.socketPath,
+    bootId,
+    calls,
+    get ackedSeq() {
+      return ackedSeq;
+    },
+    cutStreams() {
+      for (const stream of streams) stream.destroy();
+    },
+    async close() {
+      for (const runner of runners.values()) exit(runner, { reason: 'stopped' });
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

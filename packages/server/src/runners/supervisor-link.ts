@@ -1,0 +1,139 @@
+import type { Readable } from 'node:stream';
+import {
+  errorCatalogue,
+  LannerError,
+  type AckRequest,
+  type BuildMessage,
+  type BuildRequest,
+  type ErrorCode,
+  type StartRunnerRequest,
+  type StartRunnerResponse,
+  type StopRequest,
+  type SupervisorEvent,
+  type SupervisorStatus,
+} from '@lanner/protocol';
+import { Pool, type Dispatcher } from 'undici';
+import { readJsonLines } from './json-lines.ts';
+
+/** One supervisor as it is reached over its socket. Speaks `packages/protocol/src/supervisor-api.ts`; keeps no state. */
+export interface SupervisorLink {
+  status(signal?: AbortSignal): Promise<SupervisorStatus>;
+  startRunner(request: StartRunnerRequest): Promise<StartRunnerResponse>;
+  /** Unknown runners are ignored. */
+  stopRunner(runnerId: string, request: StopRequest): Promise<void>;
+  /** Unknown runners are ignored. */
+  killRunner(runnerId: string): Promise<void>;
+  readResult(runnerId: string): Promise<Uint8Array>;
+  forgetResult(runnerId: string): Promise<void>;
+  build(request: BuildRequest, signal: AbortSignal): AsyncIterable<BuildMessage>;
+  /** Events after `seq`, heartbeats included, until the supervisor or the signal ends them. */
+  events(afterSeq: number, signal: AbortSignal): AsyncIterable<SupervisorEvent>;
+  acknowledge(request: AckRequest): Promise<void>;
+  shutdown(request: StopRequest): Promise<void>;
+  /** Cuts every connection. */
+  close(): Promise<void>;
+}
+
+/** A supervisor that does not begin to answer within this time is taken for unreachable. */
+const answerTimeoutMs = 30_000;
+/** The event stream carries heartbeats; silence for this long means that the connection is dead. */
+const silenceMs = 45_000;
+
+/**
+ * A link over a Unix socket. Every method throws `supervisor_unavailable` when the supervisor cannot be reached, and
+ * otherwise the error that it answered.
+ */
+export function createSupervisorLink(socketPath: string): SupervisorLink {
+  const pool = new Pool('http://supervisor', {
+    socketPath,
+    headersTimeout: answerTimeoutMs,
+    bodyTimeout: silenceMs,
+    connect: { timeout: 2_000, socketPath },
+  });
+
+  const call = async (
+    method: Dispatcher.HttpMethod,
+    path: string,
+    options: { body?: unknown; signal?: AbortSignal | undefined; bodyTimeout?: number } = {},
+  ): Promise<Dispatcher.ResponseData['body']> => {
+    const { body, signal, bodyTimeout } = options;
+    let response: Dispatcher.ResponseData;
+    try {
+      response = await pool.request({
+        method,
+        path,
+        signal: signal ?? null,
+        ...(bodyTimeout === undefined ? {} : { bodyTimeout }),
+        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      });
+    } catch (error) {
+      throw signal?.aborted ? (signal.reason as Error) : unreachable(error);
+    }
+    if (response.statusCode < 400) return response.body;
+    throw await readError(response);
+  };
+
+  /** For calls whose body matters as a whole. */
+  const callWhole = async <T>(read: (body: Dispatcher.ResponseData['body']) => Promise<T>, ...args: Parameters<typeof call>): Promise<T> => {
+    const body = await call(...args);
+    try {
+      return await read(body);
+    } catch (error) {
+      throw args[2]?.signal?.aborted ? (args[2].signal.reason as Error) : unreachable(error);
+    }
+  };
+  const callJson = <T>(...args: Parameters<typeof call>): Promise<T> =>
+    callWhole(async (body) => (await body.json()) as T, ...args);
+  const callForNothing = (...args: Parameters<typeof call>): Promise<void> => callWhole((body) => body.dump(), ...args);
+  const unlessUnknown = async (done: Promise<void>): Promise<void> => {
+    try {
+      await done;
+    } catch (error) {
+      if (!(error instanceof LannerError) || error.entry.httpStatus !== 404) throw error;
+    }
+  };
+
+  async function* stream<T>(...args: Parameters<typeof call>): AsyncGenerator<T> {
+    const body = await call(...args);
+    try {
+      yield* readJsonLines<T>(body);
+    } catch (error) {
+      const signal = args[2]?.signal;
+      throw signal?.aborted ? (signal.reason as Error) : unreachable(error);
+    } finally {
+      (body as Readable).destroy();
+    }
+  }
+
+  const runnerPath = (runnerId: string): string => `/v1/runners/${encodeURIComponent(runnerId)}`;
+  return {
+    status: (signal) => callJson('GET', '/v1/status', { signal }),
+    startRunner: (request) => callJson('POST', '/v1/runners', { body: request }),
+    stopRunner: (runnerId, request) => unlessUnknown(callForNothing('POST', `${runnerPath(runnerId)}/stop`, { body: request })),
+    killRunner: (runnerId) => unlessUnknown(callForNothing('POST', `${runnerPath(runnerId)}/kill`)),
+    readResult: (runnerId) => callWhole((body) => body.bytes(), 'GET', `${runnerPath(runnerId)}/result`),
+    forgetResult: (runnerId) => unlessUnknown(callForNothing('DELETE', `${runnerPath(runnerId)}/result`)),
+    // A build may be silent for as long as a compiler is.
+    build: (request, signal) => stream<BuildMessage>('POST', '/v1/builds', { body: request, signal, bodyTimeout: 0 }),
+    events: (afterSeq, signal) => stream<SupervisorEvent>('GET', `/v1/events?after=${afterSeq}`, { signal }),
+    acknowledge: (request) => callForNothing('POST', '/v1/events/ack', { body: request }),
+    shutdown: (request) => callForNothing('POST', '/v1/shutdown', { body: request }),
+    close: () => pool.destroy(),
+  };
+}
+
+function unreachable(cause: unknown): LannerError {
+  return new LannerError('supervisor_unavailable', 'The supervisor of this machine cannot be reached.', { cause });
+}
+
+async function readError(response: Dispatcher.ResponseData): Promise<LannerError> {
+  try {
+    const { code, message } = (await response.body.json()) as { code: unknown; message: unknown };
+    if (typeof code === 'string' && typeof message === 'string' && Object.hasOwn(errorCatalogue, code)) {
+      return new LannerError(code as ErrorCode, message);
+    }
+  } catch {
+    // Not an answer of ours; told below.
+  }
+  return new LannerError('internal_error', `The supervisor answered with status ${response.statusCode}.`);
+}
