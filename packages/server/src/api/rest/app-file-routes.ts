@@ -49,7 +49,11 @@ export function createAppFileRoutes(deps: Pick<RestDeps, 'appFiles'>): RestRoute
       path: `${base}/initiate`,
       async handle(context) {
         const { accountId, hash } = uploadOf(context);
-        const { uploadId } = await deps.appFiles.initiate(accountId, hash, withoutUndefined(await readJson(context, metadata)));
+        const { uploadId } = await deps.appFiles.initiate(
+          accountId,
+          hash,
+          withoutUndefined(await readJson(context, metadata)),
+        );
         return context.json({ upload_id: uploadId });
       },
     },
@@ -74,7 +78,13 @@ export function createAppFileRoutes(deps: Pick<RestDeps, 'appFiles'>): RestRoute
         const { accountId, hash, uploadId } = uploadOf(context);
         const body = await readJson(context, completeBody);
         const parts = body.parts.map((part) => ({ partNumber: part.part_number, etag: part.etag }));
-        const { etag } = await deps.appFiles.complete(accountId, hash, uploadId, parts, withoutUndefined(body.metadata));
+        const { etag } = await deps.appFiles.complete(
+          accountId,
+          hash,
+          uploadId,
+          parts,
+          withoutUndefined(body.metadata),
+        );
         return context.json({ etag });
       },
     },
@@ -92,7 +102,10 @@ export function createAppFileRoutes(deps: Pick<RestDeps, 'appFiles'>): RestRoute
 
 function parsePartNumber(text: string): number {
   if (!/^[1-9][0-9]{0,4}$/.test(text)) {
-    throw new LannerError('invalid_argument', `The part number ${JSON.stringify(text.slice(0, 40))} is no whole number from 1 on.`);
+    throw new LannerError(
+      'invalid_argument',
+      `The part number ${JSON.stringify(text.slice(0, 40))} is no whole number from 1 on.`,
+    );
   }
   return Number(text);
 }

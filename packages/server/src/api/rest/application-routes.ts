@@ -46,7 +46,10 @@ export function createApplicationRoutes(deps: Pick<RestDeps, 'apps' | 'fleet' | 
         const alias = owner === nickname ? await deps.apps.getAlias(accountId, app) : null;
         const revision = owner === nickname ? await deps.apps.getRevision(accountId, alias?.revisionId ?? app) : null;
         if (revision === null) {
-          throw new LannerError('app_not_found', `The app "${owner.slice(0, 100)}/${app.slice(0, 150)}" was not found.`);
+          throw new LannerError(
+            'app_not_found',
+            `The app "${owner.slice(0, 100)}/${app.slice(0, 150)}" was not found.`,
+          );
         }
         return context.json(revision.metadata ?? {});
       },

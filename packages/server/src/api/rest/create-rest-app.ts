@@ -30,7 +30,20 @@ export function createRestApp(deps: RestDeps): Hono<RestEnv> {
   app.use(async (context, next) => {
     context.set('requestId', randomUUID());
     context.header('x-fal-request-id', context.var.requestId);
+    const startMs = deps.clock.monotonicMs();
     await next();
+    deps.log.info(
+      {
+        requestId: context.var.requestId,
+        method: context.req.method,
+        // Without the query, which may hold what somebody searched for.
+        path: context.req.path,
+        status: context.res.status,
+        accountId: context.var.principal?.accountId,
+        totalMs: Math.round(deps.clock.monotonicMs() - startMs),
+      },
+      'rest call finished',
+    );
   });
   app.onError((error, context) => refuse(context, error));
   app.notFound((context) =>

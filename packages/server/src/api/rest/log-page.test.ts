@@ -14,7 +14,10 @@ describe('toLogPage', () => {
 
   it('leaves the oldest millisecond of a full page to the next page', () => {
     const page = toLogPage(lines(5, 4, 3, 3), 4);
-    assert.deepEqual(page.lines.map((line) => line.atMs), [5, 4]);
+    assert.deepEqual(
+      page.lines.map((line) => line.atMs),
+      [5, 4],
+    );
     assert.equal(page.nextUntilMs, 3);
   });
 

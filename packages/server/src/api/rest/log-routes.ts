@@ -1,10 +1,13 @@
+import { streamSSE } from 'hono/streaming';
 import { z } from 'zod';
+import type { LogLine, RunnerView } from '../../scheduler/fleet.ts';
+import { followLog } from './follow-log.ts';
 import { toLogPage } from './log-page.ts';
-import { toValidationError } from './rest-errors.ts';
+import { findRunner, readLog } from './read-log.ts';
+import { toRestAnswer, toValidationError } from './rest-errors.ts';
 import type { RestDeps } from './rest-deps.ts';
 import type { RestContext, RestRoute } from './rest-route.ts';
 import { parseTimestamp, toTimestamp } from './timestamps.ts';
-import type { LogLine } from '../../scheduler/fleet.ts';
 
 const largestPage = 5000;
 
@@ -15,7 +18,7 @@ const time = z.string().transform((text, refinement) => {
   return z.NEVER;
 });
 
-const historyQuery = z.object({
+const logQuery = z.object({
   job_id: z.string().min(1).max(200),
   search: z.string().max(1000).optional(),
   since: time.optional(),
@@ -23,16 +26,19 @@ const historyQuery = z.object({
   page_size: z.coerce.number().int().min(1).max(largestPage).default(1000),
 });
 
-/** Output of runners: pages of history. All parameters travel in the query. */
-export function createLogRoutes(deps: Pick<RestDeps, 'runnerLogs'>): RestRoute[] {
+/** A follower that names no time begins this long ago. */
+const followLookBackMs = 60_000;
+
+/** Output of runners, as pages of history and as a live stream. All parameters travel in the query. */
+export function createLogRoutes(deps: Pick<RestDeps, 'runnerLogs' | 'fleet' | 'clock' | 'log'>): RestRoute[] {
   return [
     {
       method: 'POST',
       path: '/logs/history',
       async handle(context) {
-        const query = readHistoryQuery(context);
+        const query = readLogQuery(context);
         const page = toLogPage(
-          await deps.runnerLogs.read(context.var.principal.accountId, query.job_id, {
+          await readLog(deps, context.var.principal.accountId, query.job_id, {
             ...(query.since === undefined ? {} : { sinceMs: query.since }),
             ...(query.until === undefined ? {} : { untilMs: query.until }),
             limit: query.page_size,
@@ -48,19 +54,42 @@ export function createLogRoutes(deps: Pick<RestDeps, 'runnerLogs'>): RestRoute[]
     {
       method: 'POST',
       path: '/logs/stream',
-      // Clients look at nothing but this content type, whatever the status.
       handle: (context) =>
-        context.body(
-          'event: error\ndata: Following logs is not supported yet; leave out --follow to read what there is.\n\n',
-          200,
-          { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
-        ),
+        // Clients look at nothing but the content type, whatever the status: every problem is an event.
+        streamSSE(context, async (stream) => {
+          const left = new AbortController();
+          stream.onAbort(() => left.abort());
+          try {
+            const query = readLogQuery(context);
+            const { accountId } = context.var.principal;
+            const batches = followLog({
+              read: (range) => readLog(deps, accountId, query.job_id, range),
+              clock: deps.clock,
+              sinceMs: query.since ?? deps.clock.nowMs() - followLookBackMs,
+              untilMs: query.until ?? Infinity,
+              hasEnded: () => hasEnded(findRunner(deps.fleet, accountId, query.job_id)),
+              signal: left.signal,
+            });
+            for await (const lines of batches) {
+              // A comment keeps the connection alive where nothing is printed.
+              if (lines.length === 0) await stream.write(': \n\n');
+              for (const line of lines) {
+                if (matches(line, query.search)) await stream.writeSSE({ data: JSON.stringify(toLogEntry(line)) });
+              }
+            }
+          } catch (error) {
+            if (left.signal.aborted) return;
+            const { detail } = toRestAnswer(error, deps.log).body;
+            const text = typeof detail === 'string' ? detail : JSON.stringify(detail);
+            await stream.writeSSE({ event: 'error', data: text });
+          }
+        }),
     },
   ];
 }
 
-function readHistoryQuery(context: RestContext): z.infer<typeof historyQuery> {
-  const parsed = historyQuery.safeParse(context.req.query());
+function readLogQuery(context: RestContext): z.infer<typeof logQuery> {
+  const parsed = logQuery.safeParse(context.req.query());
   if (!parsed.success) throw toValidationError('query', parsed.error);
   return parsed.data;
 }
@@ -77,4 +106,9 @@ function toLogEntry(line: LogLine): Record<string, unknown> {
     source: line.source,
     labels: line.labels ?? {},
   };
+}
+
+/** A runner that is not known any more has ended long ago. */
+function hasEnded(runner: RunnerView | undefined): boolean {
+  return runner === undefined || runner.endedAtMs !== null;
 }

@@ -7,7 +7,10 @@ import { toValidationError } from './rest-errors.ts';
  * The JSON body of a request, checked.
  * @throws `bad_request` for what is no JSON, a ValidationError (422) for what does not fit.
  */
-export async function readJson<Schema extends z.ZodType>(context: RestContext, schema: Schema): Promise<z.infer<Schema>> {
+export async function readJson<Schema extends z.ZodType>(
+  context: RestContext,
+  schema: Schema,
+): Promise<z.infer<Schema>> {
   let value: unknown;
   try {
     value = JSON.parse(await context.req.text());

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { after, before, describe, it } from 'node:test';
+import { LannerError } from '@lanner/protocol';
 import { startApiServer, type ApiServer } from '../testing/api-server.ts';
 import { aDeploy } from '../testing/requests.ts';
 import { collect } from '../testing/assert-status.ts';
@@ -52,13 +53,21 @@ describe('REST: callers and routes', () => {
       401,
       /^Invalid Key Authorization header format/,
     );
-    await refusal(await server.fetch('/users/current', { key: 'nobody:x' }), 401, /^No user found for Key ID and Secret$/);
+    await refusal(
+      await server.fetch('/users/current', { key: 'nobody:x' }),
+      401,
+      /^No user found for Key ID and Secret$/,
+    );
   });
 
   it('says "Insufficient permissions" with 403', async () => {
     const key = await server.newKey({ preset: 'API' });
     await refusal(await server.fetch('/users/current', { key }), 403, /^Insufficient permissions/);
-    await refusal(await server.fetch('/files/missing_hashes', { key, method: 'POST', body: '{}' }), 403, /^Insufficient/);
+    await refusal(
+      await server.fetch('/files/missing_hashes', { key, method: 'POST', body: '{}' }),
+      403,
+      /^Insufficient/,
+    );
     await refusal(await server.fetch('/runners/x', { key }), 403, /^Insufficient/);
   });
 
@@ -75,7 +84,10 @@ describe('REST: callers and routes', () => {
   });
 
   it('tells load balancers whether it serves, without a key', async () => {
-    assert.deepEqual(await answerOf(await server.fetch('/health', { key: null })), { status: 200, body: { status: 'ok' } });
+    assert.deepEqual(await answerOf(await server.fetch('/health', { key: null })), {
+      status: 200,
+      body: { status: 'ok' },
+    });
     server.setServing(false);
     assert.equal((await answerOf(await server.fetch('/health', { key: null }))).status, 503);
     server.setServing(true);
@@ -110,14 +122,21 @@ describe('REST: app files', () => {
     hash: hashOf(content),
   });
   const post = (path: string, body: unknown, key = server.key) =>
-    server.fetch(path, { key, method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    server.fetch(path, {
+      key,
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
   const putPart = (path: string, bytes: Buffer, field = 'file_upload') => {
     const form = new FormData();
     form.set(field, new Blob([new Uint8Array(bytes)]), 'chunk');
     return server.fetch(path, { method: 'PUT', body: form });
   };
   const initiate = async (content: Buffer): Promise<string> => {
-    const { status, body } = await answerOf(await post(`/files/app/multipart/${hashOf(content)}/initiate`, metadataOf(content)));
+    const { status, body } = await answerOf(
+      await post(`/files/app/multipart/${hashOf(content)}/initiate`, metadataOf(content)),
+    );
     assert.equal(status, 200);
     return `/files/app/multipart/${hashOf(content)}/${(body as { upload_id: string }).upload_id}`;
   };
@@ -193,7 +212,11 @@ describe('REST: app files', () => {
     await refusal(await putPart(`${base}/zero`, Buffer.from('x')), 422, /"zero"/);
     const cut = '--b\r\ncontent-disposition: form-data; name="file_upload"; filename="chunk"\r\n\r\nhalf of';
     await refusal(
-      await server.fetch(`${base}/1`, { method: 'PUT', headers: { 'content-type': 'multipart/form-data; boundary=b' }, body: cut }),
+      await server.fetch(`${base}/1`, {
+        method: 'PUT',
+        headers: { 'content-type': 'multipart/form-data; boundary=b' },
+        body: cut,
+      }),
       400,
       /ended too early/,
     );
@@ -210,7 +233,11 @@ describe('REST: app files', () => {
     await new Promise<void>((resolve) => {
       const request = httpRequest(`http://${server.authority}${base}/1`, {
         method: 'PUT',
-        headers: { authorization: `Key ${server.key}`, 'content-type': 'multipart/form-data; boundary=b', 'content-length': 10_000 },
+        headers: {
+          authorization: `Key ${server.key}`,
+          'content-type': 'multipart/form-data; boundary=b',
+          'content-length': 10_000,
+        },
       });
       request.on('error', () => resolve());
       request.write('--b\r\ncontent-disposition: form-data; name="file_upload"; filename="chunk"\r\n\r\nhalf', () =>
@@ -266,34 +293,81 @@ describe('REST: runners, logs, metrics', () => {
     const start = 1_700_000_000_000;
     server.logLines.push(...[5, 4, 3, 2, 1].map((number) => aLogLine(`line ${number}`, { atMs: start + number })));
     const history = (query: Record<string, string>) =>
-      server.fetch(`/logs/history?${new URLSearchParams({ job_id: 'runner-1', ...query }).toString()}`, { method: 'POST' });
+      server.fetch(`/logs/history?${new URLSearchParams({ job_id: 'runner-1', ...query }).toString()}`, {
+        method: 'POST',
+      });
     const told: string[] = [];
     let until: string | null = null;
     do {
       const { body } = await answerOf(await history({ page_size: '2', ...(until === null ? {} : { until }) }));
-      const page = body as { items: { message: string; timestamp: string; level: string }[]; next_until: string | null };
+      const page = body as {
+        items: { message: string; timestamp: string; level: string }[];
+        next_until: string | null;
+      };
       assert.ok(page.items.every((item) => item.level === 'stdout' && item.timestamp.endsWith('+00:00')));
       told.push(...page.items.map((item) => item.message));
       until = page.next_until;
     } while (until !== null);
     assert.deepEqual(told, ['line 5', 'line 4', 'line 3', 'line 2', 'line 1']);
     const found = await answerOf(await history({ search: 'LINE 3' }));
-    assert.deepEqual((found.body as { items: { message: string }[] }).items.map((item) => item.message), ['line 3']);
+    assert.deepEqual(
+      (found.body as { items: { message: string }[] }).items.map((item) => item.message),
+      ['line 3'],
+    );
     const bad = await answerOf(await history({ since: 'yesterday' }));
     assert.equal(bad.status, 422);
     assert.deepEqual((bad.body as { detail: { loc: unknown }[] }).detail[0]?.loc, ['query', 'since']);
-    await answerOf(await server.fetch('/logs/history', { method: 'POST' })).then(({ status }) => assert.equal(status, 422));
+    await answerOf(await server.fetch('/logs/history', { method: 'POST' })).then(({ status }) =>
+      assert.equal(status, 422),
+    );
   });
 
-  it('answers a log stream as an event stream, be it an error', async () => {
+  it('has an empty log for a runner that printed nothing', async () => {
+    const { read } = server.runnerLogs;
+    server.runnerLogs.read = async () => {
+      throw new LannerError('runner_not_found', 'No logs.');
+    };
+    const history = (id: string) => server.fetch(`/logs/history?job_id=${id}`, { method: 'POST' });
+    assert.deepEqual((await answerOf(await history('runner-2'))).body, { items: [], next_until: null });
+    await refusal(await history('runner-9'), 404, /No logs/);
+    server.runnerLogs.read = read;
+  });
+
+  it('follows a log until its runner has ended, each line once', async () => {
+    const [runner] = server.fleet.runners;
+    assert.ok(runner);
+    const start = Date.now();
+    server.logLines.splice(0, Infinity, aLogLine('b', { atMs: start }), aLogLine('a', { atMs: start }));
     const response = await server.fetch('/logs/stream?job_id=runner-1', { method: 'POST' });
     assert.equal(response.headers.get('content-type'), 'text/event-stream');
-    assert.match(await response.text(), /^event: error\ndata: /);
+    let text = '';
+    const messages = (): string[] =>
+      [...text.matchAll(/^data: (.*)$/gm)].map((match) => (JSON.parse(match[1]!) as { message: string }).message);
+    for await (const chunk of response.body!) {
+      text += Buffer.from(chunk as Uint8Array).toString();
+      if (messages().length === 2 && server.logLines.length === 2) {
+        server.logLines.unshift(aLogLine('d', { atMs: start + 1 }), aLogLine('c', { atMs: start }));
+      }
+      if (messages().length === 4) runner.endedAtMs = start + 2;
+    }
+    runner.endedAtMs = null;
+    assert.deepEqual(messages(), ['a', 'b', 'c', 'd']);
+  });
+
+  it('reports the problems of a log stream as an event', async () => {
+    for (const query of ['', '?job_id=runner-1&since=yesterday']) {
+      const response = await server.fetch(`/logs/stream${query}`, { method: 'POST' });
+      assert.equal(response.headers.get('content-type'), 'text/event-stream');
+      assert.match(await response.text(), /^event: error\ndata: \S/);
+    }
   });
 
   it('counts GPUs by app and in all', async () => {
     const { body } = await answerOf(await server.fetch('/applications/metrics'));
-    const metrics = body as { apps: Record<string, { gpu_count_by_type: unknown; runner_count: number }>; summary: unknown };
+    const metrics = body as {
+      apps: Record<string, { gpu_count_by_type: unknown; runner_count: number }>;
+      summary: unknown;
+    };
     assert.deepEqual(Object.keys(metrics.apps), ['alice/hello', 'alice/big']);
     assert.deepEqual(metrics.apps['alice/big']?.gpu_count_by_type, { 'GPU-H100': 1 });
     assert.deepEqual(metrics.apps['alice/hello']?.gpu_count_by_type, {});
@@ -303,7 +377,10 @@ describe('REST: runners, logs, metrics', () => {
   it('tells the metadata of a deployed app', async () => {
     const metadata = { openapi: { paths: {} } };
     await collect(server.client().registerApplication(aDeploy({ metadata })));
-    assert.deepEqual(await answerOf(await server.fetch('/applications/alice/hello/metadata')), { status: 200, body: metadata });
+    assert.deepEqual(await answerOf(await server.fetch('/applications/alice/hello/metadata')), {
+      status: 200,
+      body: metadata,
+    });
     await refusal(await server.fetch('/applications/alice/nope/metadata'), 404, /"alice\/nope"/);
     await refusal(await server.fetch('/applications/bob/hello/metadata'), 404, /"bob\/hello"/);
   });

@@ -17,7 +17,7 @@ export interface RestDeps {
   fleet: Pick<Fleet, 'listRunners'>;
   runnerLogs: Pick<RunnerLogs, 'read'>;
   machineTypes: Pick<MachineTypes, 'get'>;
-  clock: Pick<Clock, 'nowMs' | 'sleep'>;
+  clock: Pick<Clock, 'nowMs' | 'monotonicMs' | 'sleep'>;
   log: ApiLog;
   /** False while the server stops. */
   isServing: () => boolean;

@@ -7,6 +7,7 @@ import type { Origin } from '../../ports/route.ts';
 /** What Hono hands to every REST handler. */
 export interface RestEnv {
   Bindings: (HttpBindings | Http2Bindings) & { origin: Origin };
+  /** `principal` is there behind the authorisation of a route, i.e. in every handler that is not public. */
   Variables: { principal: Principal; requestId: string };
 }
 

@@ -1,4 +1,5 @@
 import { LannerError } from '@lanner/protocol';
+import { findRunner } from './read-log.ts';
 import type { RestDeps } from './rest-deps.ts';
 import type { RestRoute } from './rest-route.ts';
 import { toTimestamp } from './timestamps.ts';
@@ -12,9 +13,7 @@ export function createRunnerRoutes(deps: Pick<RestDeps, 'fleet'>): RestRoute[] {
       access: 'serverless:runners:read',
       handle(context) {
         const runnerId = context.req.param('runnerId') ?? '';
-        const runner = deps.fleet
-          .listRunners(context.var.principal.accountId, { endedSinceMs: 0 })
-          .find((candidate) => candidate.runnerId === runnerId);
+        const runner = findRunner(deps.fleet, context.var.principal.accountId, runnerId);
         if (runner === undefined) {
           throw new LannerError('runner_not_found', `Runner "${runnerId.slice(0, 200)}" not found in this account.`);
         }

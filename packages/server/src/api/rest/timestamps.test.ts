@@ -23,6 +23,7 @@ describe('timestamps', () => {
   });
 
   it('are null for anything else', () => {
-    for (const text of ['', 'yesterday', '12', '2026-13-45T00:00:00Z', '1h']) assert.equal(parseTimestamp(text), null, text);
+    for (const text of ['', 'yesterday', '12', '2026-13-45T00:00:00Z', '1h'])
+      assert.equal(parseTimestamp(text), null, text);
   });
 });

@@ -38,7 +38,9 @@ export function readUploadedPart<Result>(
     } catch (error) {
       request.resume();
       reject(
-        new LannerError('bad_request', `The body must be multipart/form-data with the field "${fileField}".`, { cause: error }),
+        new LannerError('bad_request', `The body must be multipart/form-data with the field "${fileField}".`, {
+          cause: error,
+        }),
       );
       return;
     }

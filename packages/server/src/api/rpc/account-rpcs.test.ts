@@ -18,7 +18,11 @@ describe('keys', () => {
     assert.equal(listed?.alias, 'for the demo');
     assert.equal(listed.scope, 1);
     assert.ok(Math.abs(timestampMs(listed.createdAt!) - Date.now()) < 60_000);
-    assert.ok(!JSON.stringify(userKeys, (_name, value: unknown) => (typeof value === 'bigint' ? String(value) : value)).includes(keySecret));
+    assert.ok(
+      !JSON.stringify(userKeys, (_name, value: unknown) =>
+        typeof value === 'bigint' ? String(value) : value,
+      ).includes(keySecret),
+    );
   });
 
   it('lists a key of neither old scope with a number that clients read as "none"', async () => {
@@ -45,7 +49,11 @@ describe('keys', () => {
       'InvalidArgument',
       /Unknown permission "x:y:z"/,
     );
-    await assertStatus(client.createUserKey({ policy: { permissions: [] } }), 'InvalidArgument', /without any permission/);
+    await assertStatus(
+      client.createUserKey({ policy: { permissions: [] } }),
+      'InvalidArgument',
+      /without any permission/,
+    );
   });
 
   it('does not let a key make a mightier one', async () => {
@@ -87,7 +95,10 @@ describe('secrets', () => {
   it('take `main` for the environment that an unset name means', async () => {
     const client = server.client();
     await client.setSecret({ name: 'A', value: '1', environmentName: 'main' });
-    assert.deepEqual((await client.listSecrets({})).secrets.map((secret) => secret.name), ['A']);
+    assert.deepEqual(
+      (await client.listSecrets({})).secrets.map((secret) => secret.name),
+      ['A'],
+    );
   });
 
   it('are deleted by an absent value, not by an empty one', async () => {
@@ -126,10 +137,13 @@ describe('environments', () => {
     assert.equal(environment.isDefault, false);
     assert.ok(Math.abs(timestampMs(environment.createdAt!) - Date.now()) < 60_000);
     const { environments } = await client.listEnvironments({});
-    assert.deepEqual(environments.map(({ name, isDefault }) => [name, isDefault]), [
-      ['main', true],
-      ['staging', false],
-    ]);
+    assert.deepEqual(
+      environments.map(({ name, isDefault }) => [name, isDefault]),
+      [
+        ['main', true],
+        ['staging', false],
+      ],
+    );
     await client.deleteEnvironment({ name: 'staging' });
     assert.equal((await client.listEnvironments({})).environments.length, 1);
   });

@@ -95,7 +95,10 @@ async function revisionIn(
 ): Promise<Revision> {
   const revision = await deps.apps.getRevision(accountId, revisionId);
   if (revision === null) {
-    throw new LannerError('revision_not_found', `The revision "${revisionId.slice(0, 200)}" was not found in this account.`);
+    throw new LannerError(
+      'revision_not_found',
+      `The revision "${revisionId.slice(0, 200)}" was not found in this account.`,
+    );
   }
   if (revision.environmentName !== environmentName) {
     throw new LannerError(

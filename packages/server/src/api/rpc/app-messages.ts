@@ -57,7 +57,9 @@ function settingsFields(settings: ScaleSettings): {
     concurrencyBufferPerc: settings.concurrencyBufferPerc,
     scalingDelaySeconds: settings.scalingDelaySeconds,
     // Unset, not 0: clients show an unset one as "none".
-    ...(settings.requestStartTimeoutSeconds === null ? {} : { requestStartTimeout: settings.requestStartTimeoutSeconds }),
+    ...(settings.requestStartTimeoutSeconds === null
+      ? {}
+      : { requestStartTimeout: settings.requestStartTimeoutSeconds }),
   };
 }
 

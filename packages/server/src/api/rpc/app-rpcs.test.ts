@@ -53,7 +53,10 @@ describe('aliases', () => {
       },
     );
     const staging = await server.client().listAliases({ environmentName: 'staging' });
-    assert.deepEqual(staging.aliases.map((listed) => [listed.alias, listed.environmentName]), [['hello--staging', 'staging']]);
+    assert.deepEqual(
+      staging.aliases.map((listed) => [listed.alias, listed.environmentName]),
+      [['hello--staging', 'staging']],
+    );
   });
 
   it('change their auth mode by SetAlias of the same revision, and keep it when none is sent', async () => {
@@ -141,10 +144,13 @@ describe('applications', () => {
     await deploy(server, { applicationName: 'other' });
     server.fleet.runners = [aRunnerView({ accountId: server.account.accountId, revisionId: second })];
     const { applications } = await server.client().listApplications({ applicationName: 'hello' });
-    assert.deepEqual(applications.map((app) => [app.applicationId, app.activeRunners]), [
-      [second, 1],
-      [first, 0],
-    ]);
+    assert.deepEqual(
+      applications.map((app) => [app.applicationId, app.activeRunners]),
+      [
+        [second, 1],
+        [first, 0],
+      ],
+    );
     assert.equal(applications[0]?.keepAlive, 60);
     assert.ok(applications[0].createdAt);
     assert.equal((await server.client().listApplications({})).applications.length, 3);
@@ -155,7 +161,10 @@ describe('applications', () => {
     const update = async (change: object) =>
       (await server.client().updateApplication({ applicationName: 'scaled', ...change })).aliasInfo;
     const first = await update({ keepAlive: 5, maxConcurrency: 9, maxMultiplexing: 4, requestStartTimeout: 30 });
-    assert.deepEqual([first?.keepAlive, first?.maxConcurrency, first?.maxMultiplexing, first?.requestStartTimeout], [5, 9, 4, 30]);
+    assert.deepEqual(
+      [first?.keepAlive, first?.maxConcurrency, first?.maxMultiplexing, first?.requestStartTimeout],
+      [5, 9, 4, 30],
+    );
     const second = await update({ keepAlive: 0, validRegions: ['us-east'] });
     assert.deepEqual([second?.keepAlive, second?.maxConcurrency, second?.validRegions], [0, 9, ['us-east']]);
     const third = await update({ requestStartTimeout: 0 });
@@ -167,7 +176,11 @@ describe('applications', () => {
     await deploy(server, { applicationName: 'strict' });
     const update = (change: object) => server.client().updateApplication({ applicationName: 'strict', ...change });
     await assertStatus(update({ maxConcurrency: 0 }), 'InvalidArgument', /max_concurrency is 0/);
-    await assertStatus(update({ minConcurrency: 4 }), 'InvalidArgument', /min_concurrency is 4 but max_concurrency is 3/);
+    await assertStatus(
+      update({ minConcurrency: 4 }),
+      'InvalidArgument',
+      /min_concurrency is 4 but max_concurrency is 3/,
+    );
     await assertStatus(update({ machineTypes: ['NOPE'] }), 'InvalidArgument', /"NOPE"/);
     await assertStatus(
       server.client().updateApplication({ applicationName: 'nope', keepAlive: 1 }),
@@ -220,11 +233,14 @@ describe('runners', () => {
 
   it('are listed with their requests; ended ones only for a time that is asked for', async () => {
     const { runners } = await server.client().listRunners({ listPending: true });
-    assert.deepEqual(runners.map((runner) => [runner.runnerId, runner.state]), [
-      ['runner-1', 0],
-      ['runner-2', 1],
-      ['runner-3', 8],
-    ]);
+    assert.deepEqual(
+      runners.map((runner) => [runner.runnerId, runner.state]),
+      [
+        ['runner-1', 0],
+        ['runner-2', 1],
+        ['runner-3', 8],
+      ],
+    );
     const [first, , third] = runners;
     assert.ok(first && third);
     assert.ok(first.uptime >= 5 && first.uptime < 60);
@@ -243,10 +259,13 @@ describe('runners', () => {
 
   it('of one app are listed by its name', async () => {
     const { runners } = await server.client().listAliasRunners({ alias: 'hello', listPending: true });
-    assert.deepEqual(runners.map((runner) => [runner.runnerId, runner.alias]), [
-      ['runner-1', 'hello'],
-      ['runner-3', 'hello'],
-    ]);
+    assert.deepEqual(
+      runners.map((runner) => [runner.runnerId, runner.alias]),
+      [
+        ['runner-1', 'hello'],
+        ['runner-3', 'hello'],
+      ],
+    );
     await assertStatus(server.client().listAliasRunners({ alias: 'nope' }), 'NotFound', /"nope"/);
   });
 

@@ -1,5 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-
 const notReady = Symbol('not ready');
 
 /**
@@ -8,7 +6,10 @@ const notReady = Symbol('not ready');
  *
  * @param mostItems longest list.
  */
-export async function* coalesce<Item>(source: AsyncIterable<Item>, mostItems: number): AsyncGenerator<Item[], void, void> {
+export async function* coalesce<Item>(
+  source: AsyncIterable<Item>,
+  mostItems: number,
+): AsyncGenerator<Item[], void, void> {
   const iterator = source[Symbol.asyncIterator]();
   const pull = (): Promise<IteratorResult<Item>> => {
     const next = iterator.next();
@@ -24,7 +25,7 @@ export async function* coalesce<Item>(source: AsyncIterable<Item>, mostItems: nu
       const items = [first.value];
       pending = pull();
       while (items.length < mostItems) {
-        const next = await Promise.race([pending, nextTurn(notReady)]).catch(() => notReady);
+        const next = await Promise.race([pending, nextTurn()]).catch(() => notReady);
         if (typeof next === 'symbol' || next.done === true) break;
         items.push(next.value);
         pending = pull();
@@ -35,4 +36,9 @@ export async function* coalesce<Item>(source: AsyncIterable<Item>, mostItems: nu
     // Not awaited: a source that waits for something else ends when its own signal says so.
     iterator.return?.().then(undefined, () => undefined);
   }
+}
+
+/** What has arrived by now counts as ready; a turn of the event loop is no timer. */
+function nextTurn(): Promise<typeof notReady> {
+  return new Promise((resolve) => setImmediate(() => resolve(notReady)));
 }

@@ -75,7 +75,10 @@ describe('parseCode', () => {
   });
 
   it('wants exactly one environment of a known kind', () => {
-    assert.throws(() => parse({ environments: [] }), refused(/^At least one environment must be specified for a run!$/));
+    assert.throws(
+      () => parse({ environments: [] }),
+      refused(/^At least one environment must be specified for a run!$/),
+    );
     assert.throws(() => parse({ environments: [virtualenv, virtualenv] }), refused(/exactly one environment, but 2/));
     assert.throws(() => parse({ environments: [{ kind: 'nix' }] }), refused(/^Unknown environment kind: "nix"/));
     assert.equal(parse({ environments: [{ ...virtualenv, force: true }] }).forceBuild, true);
@@ -83,7 +86,10 @@ describe('parseCode', () => {
 
   it('refuses pickles that are empty or whose method is no module', () => {
     const withPickle = (value: typeof pickled) => parse({ callable: { case: 'function', value } });
-    assert.throws(() => withPickle({ method: 'cloudpickle', definition: Buffer.alloc(0) }), refused(/no pickled bytes/));
+    assert.throws(
+      () => withPickle({ method: 'cloudpickle', definition: Buffer.alloc(0) }),
+      refused(/no pickled bytes/),
+    );
     assert.throws(() => withPickle({ ...pickled, method: 'os; import x' }), refused(/not a Python module/));
     assert.throws(() => withPickle({ ...pickled, method: '' }), refused(/not a Python module/));
   });
@@ -107,8 +113,9 @@ describe('parseCode', () => {
   });
 
   it('refuses health checks that cannot be made', () => {
-    const withCheck = (healthCheckConfig: NonNullable<MessageInitShape<typeof HostedRunSchema>['healthCheckConfig']>) => () =>
-      parse({ healthCheckConfig });
+    const withCheck =
+      (healthCheckConfig: NonNullable<MessageInitShape<typeof HostedRunSchema>['healthCheckConfig']>) => () =>
+        parse({ healthCheckConfig });
     assert.throws(withCheck({ path: 'ready' }), refused(/begins with "\/"/));
     assert.throws(withCheck({ path: '/a b' }), refused(/no spaces/));
     assert.throws(withCheck({ path: '/a', timeoutSeconds: 0 }), refused(/timeout_seconds of the health check is 0/));
@@ -122,7 +129,10 @@ describe('parseCode', () => {
   });
 
   it('refuses named volumes', () => {
-    assert.throws(() => parse({ volumes: [{ volumeName: 'v', mountPath: '/v' }] }), refused(/volumes/, 'unimplemented'));
+    assert.throws(
+      () => parse({ volumes: [{ volumeName: 'v', mountPath: '/v' }] }),
+      refused(/volumes/, 'unimplemented'),
+    );
   });
 
   const hash = 'a'.repeat(64);
@@ -147,12 +157,18 @@ describe('parseCode', () => {
   }
 
   it('refuses files that contradict each other', () => {
-    const withFiles = (...files: { hash: string; relativePath: string }[]) => () => parse({ files });
+    const withFiles =
+      (...files: { hash: string; relativePath: string }[]) =>
+      () =>
+        parse({ files });
     assert.throws(
       withFiles({ hash, relativePath: 'a' }, { hash: otherHash, relativePath: 'a' }),
       refused(/listed twice/),
     );
-    assert.throws(withFiles({ hash, relativePath: 'a' }, { hash, relativePath: 'a/b' }), refused(/file and as a folder/));
+    assert.throws(
+      withFiles({ hash, relativePath: 'a' }, { hash, relativePath: 'a/b' }),
+      refused(/file and as a folder/),
+    );
     assert.throws(withFiles({ hash: 'A'.repeat(64), relativePath: 'a' }), refused(/lower-case hex SHA-256/));
   });
 

@@ -94,7 +94,9 @@ export function parseEnvironment(sent: SentEnvironment[]): { environment: Enviro
   if (sent.length > 1) refuse(`Code runs in exactly one environment, but ${sent.length} were sent.`);
   const kind = environmentKinds.find((known) => known === first.kind);
   if (kind === undefined) {
-    refuse(`Unknown environment kind: ${JSON.stringify(first.kind.slice(0, 100))}. Known kinds: ${environmentKinds.join(', ')}.`);
+    refuse(
+      `Unknown environment kind: ${JSON.stringify(first.kind.slice(0, 100))}. Known kinds: ${environmentKinds.join(', ')}.`,
+    );
   }
   return { environment: { kind, configuration: first.configuration ?? {} }, forceBuild: first.force };
 }
@@ -156,11 +158,14 @@ function parseHealthCheck(sent: SentCode, startupTimeoutSeconds: number): Health
   const path = config?.path ?? sent.healthCheckPath;
   if (path === undefined || path === '') return null;
   if (!path.startsWith('/') || path.length > 2000 || /[\s\0]/.test(path)) {
-    refuse(`The health check path ${JSON.stringify(path.slice(0, 200))} cannot be used: it begins with "/" and has no spaces.`);
+    refuse(
+      `The health check path ${JSON.stringify(path.slice(0, 200))} cannot be used: it begins with "/" and has no spaces.`,
+    );
   }
   const positive = (field: string, value: number | undefined, otherwise: number): number => {
     if (value === undefined) return otherwise;
-    if (value < 1 || value > 24 * 3600) refuse(`${field} of the health check is ${value}, but it must be between 1 and 86400.`);
+    if (value < 1 || value > 24 * 3600)
+      refuse(`${field} of the health check is ${value}, but it must be between 1 and 86400.`);
     return value;
   };
   const sentStartPeriod = config?.startPeriodSeconds;

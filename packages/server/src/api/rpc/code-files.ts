@@ -17,16 +17,20 @@ export function parseAppFiles(sent: File[]): { hash: string; relativePath: strin
   const hashByPath = new Map<string, string>();
   for (const { hash, relativePath } of sent) {
     if (!/^[0-9a-f]{64}$/.test(hash)) {
-      refuse(`The file ${JSON.stringify(relativePath.slice(0, 200))} has the hash ${JSON.stringify(hash.slice(0, 80))}; a lower-case hex SHA-256 is expected.`);
+      refuse(
+        `The file ${JSON.stringify(relativePath.slice(0, 200))} has the hash ${JSON.stringify(hash.slice(0, 80))}; a lower-case hex SHA-256 is expected.`,
+      );
     }
     assertRelativePath(relativePath);
     const other = hashByPath.get(relativePath);
-    if (other !== undefined && other !== hash) refuse(`The path ${JSON.stringify(relativePath)} is listed twice with different contents.`);
+    if (other !== undefined && other !== hash)
+      refuse(`The path ${JSON.stringify(relativePath)} is listed twice with different contents.`);
     hashByPath.set(relativePath, hash);
   }
   for (const path of hashByPath.keys()) {
     for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
-      if (hashByPath.has(path.slice(0, slash))) refuse(`${JSON.stringify(path.slice(0, slash))} is listed both as a file and as a folder.`);
+      if (hashByPath.has(path.slice(0, slash)))
+        refuse(`${JSON.stringify(path.slice(0, slash))} is listed both as a file and as a folder.`);
     }
   }
   return [...hashByPath].map(([relativePath, hash]) => ({ hash, relativePath }));
@@ -41,7 +45,9 @@ function assertRelativePath(path: string): void {
     !path.includes('\\') &&
     parts.every((part) => part !== '' && part !== '.' && part !== '..' && part.length <= 255);
   if (!isGood) {
-    refuse(`The file path ${JSON.stringify(path.slice(0, 200))} cannot be used: it must be relative, with "/" between names and without "." or "..".`);
+    refuse(
+      `The file path ${JSON.stringify(path.slice(0, 200))} cannot be used: it must be relative, with "/" between names and without "." or "..".`,
+    );
   }
 }
 
@@ -57,7 +63,10 @@ export function parseDataMounts(sent: string[]): string[] {
       path.length <= longestPath &&
       !path.includes('\0') &&
       parts.every((part) => part !== '' && part !== '.' && part !== '..');
-    if (!isGood) refuse(`The data mount ${JSON.stringify(path.slice(0, 200))} cannot be used: it must be /data or a folder below it.`);
+    if (!isGood)
+      refuse(
+        `The data mount ${JSON.stringify(path.slice(0, 200))} cannot be used: it must be /data or a folder below it.`,
+      );
   }
   return [...new Set(sent)];
 }

@@ -25,7 +25,7 @@ export interface ControllerDeps {
   appFiles: Pick<AppFiles, 'missing'>;
   fleet: Fleet;
   driver: Pick<RunnerDriver, 'build'>;
-  clock: Pick<Clock, 'nowMs'>;
+  clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   log: ApiLog;
   /** False while the server stops: health checks then answer NOT_SERVING. */
   isServing: () => boolean;

@@ -11,6 +11,7 @@ import { createEnvironmentMethods } from './environments.ts';
 import { createErrorInterceptor } from './error-interceptor.ts';
 import { createHealthMethods } from './health.ts';
 import { createKeyMethods } from './keys.ts';
+import { createLogInterceptor } from './log-interceptor.ts';
 import { createDeployMethods } from './register-application.ts';
 import { createRunMethods } from './runs.ts';
 import { createRunnerMethods } from './runners.ts';
@@ -19,7 +20,7 @@ import { createSecretMethods } from './secrets.ts';
 /** Registers every RPC of the controller, and the health service. Needs {@link createRequestGate} in front. */
 export function createControllerRoutes(deps: ControllerDeps): (router: ConnectRouter) => void {
   return (router) => {
-    const options = { interceptors: [createErrorInterceptor(deps.log)] };
+    const options = { interceptors: [createLogInterceptor(deps), createErrorInterceptor(deps.log)] };
     router.service(
       IsolateController,
       {

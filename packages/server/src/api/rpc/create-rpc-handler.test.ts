@@ -26,12 +26,32 @@ describe('the controller on the wire', () => {
     });
   }
 
+  it('writes one line for each call, with its code and no secrets', async () => {
+    server.logged.length = 0;
+    await server.client().setSecret({ name: 'LOGGED', value: 'very secret' });
+    await assertStatus(collect(server.client().run({})), 'InvalidArgument', /./);
+    const lines = server.logged.filter((line) => line.message === 'rpc finished').map((line) => line.fields);
+    assert.deepEqual(
+      lines.map((fields) => [(fields as { rpc: string }).rpc, (fields as { code: string }).code]),
+      [
+        ['SetSecret', 'ok'],
+        ['Run', 'invalid_argument'],
+      ],
+    );
+    const text = JSON.stringify(server.logged);
+    assert.ok(!text.includes('very secret') && !text.includes(server.key.split(':')[1]!));
+  });
+
   it('answers methods it does not have yet with a sentence', async () => {
     const client = server.client();
     async function* input() {
       yield { runnerId: 'x' };
     }
-    await assertStatus(collect(client.shellRunner(input())), 'Unimplemented', /^A shell in a runner is not supported yet\./);
+    await assertStatus(
+      collect(client.shellRunner(input())),
+      'Unimplemented',
+      /^A shell in a runner is not supported yet\./,
+    );
     await assertStatus(collect(client.map({})), 'Unimplemented', /^Map is not supported/);
     async function* runs() {
       yield {};
@@ -39,7 +59,11 @@ describe('the controller on the wire', () => {
     await assertStatus(collect(client.interactiveRun(runs())), 'Unimplemented', /^Interactive runs are not supported/);
   });
 
-  const post = async (path: string, contentType: string, body: Buffer): Promise<IncomingHttpHeaders & { body: string }> => {
+  const post = async (
+    path: string,
+    contentType: string,
+    body: Buffer,
+  ): Promise<IncomingHttpHeaders & { body: string }> => {
     const session = connect(`http://${server.authority}`);
     try {
       const [keyId, keySecret] = server.key.split(':');
@@ -75,7 +99,11 @@ describe('the controller on the wire', () => {
     const garbage = Buffer.concat([Buffer.from([0, 0, 0, 0, 4]), Buffer.from('\xff\xff\xff\xff', 'latin1')]);
     const answer = await post('/controller.IsolateController/ListUserKeys', 'application/grpc', garbage);
     assert.notEqual(answer['grpc-status'], '0');
-    const truncated = await post('/controller.IsolateController/ListUserKeys', 'application/grpc', garbage.subarray(0, 7));
+    const truncated = await post(
+      '/controller.IsolateController/ListUserKeys',
+      'application/grpc',
+      garbage.subarray(0, 7),
+    );
     assert.notEqual(truncated['grpc-status'], '0');
     await server.client().listUserKeys({});
   });

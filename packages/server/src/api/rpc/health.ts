@@ -1,5 +1,5 @@
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
-import { Health, HealthCheckResponse_ServingStatus as Status } from '@lanner/protocol/health';
+import { HealthCheckResponse_ServingStatus as Status, type Health } from '@lanner/protocol/health';
 import { IsolateController } from '@lanner/protocol/controller';
 
 const knownServices = new Set(['', IsolateController.typeName]);

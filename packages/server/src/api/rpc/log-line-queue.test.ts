@@ -9,14 +9,23 @@ describe('createLogLineQueue', () => {
     queue.push(aLogLine('a'));
     queue.push(aLogLine('b'));
     const batches = queue.batches();
-    assert.deepEqual((await batches.next()).value?.map((line) => line.line), ['a', 'b']);
+    assert.deepEqual(
+      (await batches.next()).value?.map((line) => line.line),
+      ['a', 'b'],
+    );
     const next = batches.next();
     queue.push(aLogLine('c'));
-    assert.deepEqual((await next).value?.map((line) => line.line), ['c']);
+    assert.deepEqual(
+      (await next).value?.map((line) => line.line),
+      ['c'],
+    );
     queue.push(aLogLine('d'));
     queue.close();
     queue.push(aLogLine('too late'));
-    assert.deepEqual((await batches.next()).value?.map((line) => line.line), ['d']);
+    assert.deepEqual(
+      (await batches.next()).value?.map((line) => line.line),
+      ['d'],
+    );
     assert.equal((await batches.next()).done, true);
   });
 
@@ -24,6 +33,9 @@ describe('createLogLineQueue', () => {
     const queue = createLogLineQueue(2);
     for (const line of ['a', 'b', 'c', 'd']) queue.push(aLogLine(line));
     const { value } = await queue.batches().next();
-    assert.deepEqual(value?.map((line) => line.line), ['2 lines were dropped here.', 'c', 'd']);
+    assert.deepEqual(
+      value?.map((line) => line.line),
+      ['2 lines were dropped here.', 'c', 'd'],
+    );
   });
 });

@@ -41,7 +41,12 @@ export function createLogLineQueue(mostLines: number): LogLineQueue {
           waiting = [];
           const [first] = lines;
           if (droppedCount > 0 && first !== undefined) {
-            lines.unshift({ atMs: first.atMs, source: 'bridge', level: 'warning', line: `${droppedCount} lines were dropped here.` });
+            lines.unshift({
+              atMs: first.atMs,
+              source: 'bridge',
+              level: 'warning',
+              line: `${droppedCount} lines were dropped here.`,
+            });
             droppedCount = 0;
           }
           yield lines;

@@ -77,7 +77,10 @@ describe('RegisterApplication', () => {
   it('streams the build log, and tells neither it nor the result together', async () => {
     const messages = await collect(server.client().registerApplication(aDeploy({ applicationName: 'logs' })));
     const lines = messages.flatMap((message) => message.logs);
-    assert.deepEqual(lines.map((line) => line.message), ['Resolved 3 packages', 'slow mirror']);
+    assert.deepEqual(
+      lines.map((line) => line.message),
+      ['Resolved 3 packages', 'slow mirror'],
+    );
     assert.ok(lines.every((line) => line.source === 0 && line.timestamp !== undefined));
   });
 
@@ -164,7 +167,9 @@ describe('RegisterApplication', () => {
       server.fleet.onFirstRunner = async () => ({ runnerId: 'first' });
       await collect(server.client().registerApplication(rolling({ attachToDeployment: false })));
       assert.equal(server.fleet.firstRunners.length, asked);
-      await collect(server.client().registerApplication(rolling({ applicationName: 'new-app', attachToDeployment: false })));
+      await collect(
+        server.client().registerApplication(rolling({ applicationName: 'new-app', attachToDeployment: false })),
+      );
       assert.equal(server.fleet.firstRunners.length, asked + 1);
     });
   });
@@ -174,13 +179,38 @@ describe('RegisterApplication', () => {
       ['an app name that cannot be used', { applicationName: 'Not a name' }, 'InvalidArgument', /"Not a name"/],
       ['a name without its environment', { environmentName: 'staging' }, 'InvalidArgument', /--staging/],
       ['an unknown environment', { applicationName: 'a--nope', environmentName: 'nope' }, 'NotFound', /"nope"/],
-      ['an unknown machine type', { machineRequirements: { machineTypes: ['GPU-X'] } }, 'InvalidArgument', /"GPU-X".*XS/],
-      ['a floor above the ceiling', { machineRequirements: { minConcurrency: 5, maxConcurrency: 1 } }, 'InvalidArgument', /min_concurrency is 5/],
+      [
+        'an unknown machine type',
+        { machineRequirements: { machineTypes: ['GPU-X'] } },
+        'InvalidArgument',
+        /"GPU-X".*XS/,
+      ],
+      [
+        'a floor above the ceiling',
+        { machineRequirements: { minConcurrency: 5, maxConcurrency: 1 } },
+        'InvalidArgument',
+        /min_concurrency is 5/,
+      ],
       ['a negative keep-alive', { machineRequirements: { keepAlive: -1 } }, 'InvalidArgument', /keep_alive is -1/],
-      ['a port that is none', { machineRequirements: { exposedPort: 70_000 } }, 'InvalidArgument', /exposed_port is 70000/],
+      [
+        'a port that is none',
+        { machineRequirements: { exposedPort: 70_000 } },
+        'InvalidArgument',
+        /exposed_port is 70000/,
+      ],
       ['an unknown secret', { secrets: { names: ['NOPE'] } }, 'InvalidArgument', /fal secrets set NOPE=/],
-      ['a file that was not uploaded', { files: [{ hash: 'a'.repeat(64), relativePath: 'x.py' }] }, 'InvalidArgument', /"x\.py"/],
-      ['a path out of the app', { files: [{ hash: 'a'.repeat(64), relativePath: '../x.py' }] }, 'InvalidArgument', /"\.\.\/x\.py"/],
+      [
+        'a file that was not uploaded',
+        { files: [{ hash: 'a'.repeat(64), relativePath: 'x.py' }] },
+        'InvalidArgument',
+        /"x\.py"/,
+      ],
+      [
+        'a path out of the app',
+        { files: [{ hash: 'a'.repeat(64), relativePath: '../x.py' }] },
+        'InvalidArgument',
+        /"\.\.\/x\.py"/,
+      ],
       ['an auth mode that is none', { authMode: 9 as never }, 'InvalidArgument', /auth mode number 9/],
       ['code that is missing', { callable: { case: undefined } }, 'InvalidArgument', /must be set/],
       ['a long deploy message', { metadata: { message: 'x'.repeat(3000) } }, 'InvalidArgument', /3000 characters/],
@@ -220,7 +250,9 @@ describe('RegisterApplication', () => {
       );
       assert.equal(await aliasOf('unbuilt'), null);
     } finally {
-      server.driver.buildMessages = (await import('../testing/scripted-driver.ts')).createScriptedDriver().buildMessages;
+      server.driver.buildMessages = (
+        await import('../testing/scripted-driver.ts')
+      ).createScriptedDriver().buildMessages;
     }
   });
 });

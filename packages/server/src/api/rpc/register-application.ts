@@ -31,7 +31,8 @@ export function createDeployMethods(deps: DeployDeps): ControllerPart<'registerA
       const { principal, origin, signal } = rpcCall(context);
       const { accountId } = principal;
       const environmentName = environmentNameOf(request.environmentName);
-      const aliasName = request.applicationName === undefined || request.applicationName === '' ? null : request.applicationName;
+      const aliasName =
+        request.applicationName === undefined || request.applicationName === '' ? null : request.applicationName;
       if (aliasName !== null) assertAliasName(aliasName, environmentName);
       const authMode = parseAuthMode(request.authMode);
       const metadata = parseMetadata(request.metadata as { [key: string]: Json } | undefined);
@@ -65,7 +66,10 @@ export function createDeployMethods(deps: DeployDeps): ControllerPart<'registerA
         accountId,
         environmentName,
         aliasName,
-        code: { ...code, callable: await storeCallable(draft.callable, (definition) => deps.blobs.putContent(definition)) },
+        code: {
+          ...code,
+          callable: await storeCallable(draft.callable, (definition) => deps.blobs.putContent(definition)),
+        },
         settings: settingsPatch,
         metadata,
         sourceCode,

@@ -19,7 +19,11 @@ describe('credentials of RPCs', () => {
   it('refuses an unknown id and a wrong secret with the same words', async () => {
     const [keyId] = server.key.split(':');
     for (const key of ['nobody:secret', `${keyId}:wrong`]) {
-      await assertStatus(server.client(key).listUserKeys({}), 'Unauthenticated', /^No user found for Key ID and Secret$/);
+      await assertStatus(
+        server.client(key).listUserKeys({}),
+        'Unauthenticated',
+        /^No user found for Key ID and Secret$/,
+      );
     }
   });
 

@@ -11,10 +11,15 @@ describe('parseMetadata', () => {
 
   it('refuses what the official limits refuse', () => {
     const annotations = Object.fromEntries(Array.from({ length: 33 }, (_, index) => [`key${index}`, 'x']));
-    assert.throws(() => parseMetadata({ message: 'm'.repeat(2049) }), { code: 'invalid_argument', message: /2049 characters/ });
+    assert.throws(() => parseMetadata({ message: 'm'.repeat(2049) }), {
+      code: 'invalid_argument',
+      message: /2049 characters/,
+    });
     assert.throws(() => parseMetadata({ annotations }), { message: /33 annotations/ });
     assert.throws(() => parseMetadata({ annotations: { ['k'.repeat(65)]: 'x' } }), { message: /longer than 64/ });
-    assert.throws(() => parseMetadata({ annotations: { a: 'x'.repeat(16_384) } }), { message: /larger than 16384 bytes/ });
+    assert.throws(() => parseMetadata({ annotations: { a: 'x'.repeat(16_384) } }), {
+      message: /larger than 16384 bytes/,
+    });
   });
 });
 
@@ -25,7 +30,15 @@ describe('parseRetryConfig', () => {
     assert.equal(parseRetryConfig(undefined), null);
   });
 
-  for (const text of ['{', '[]', 'null', '{"timeout": 3}', '{"timeout": {"retries": -1}}', '{"timeout": {"retries": 1.5}}', '{"timeout": null}']) {
+  for (const text of [
+    '{',
+    '[]',
+    'null',
+    '{"timeout": 3}',
+    '{"timeout": {"retries": -1}}',
+    '{"timeout": {"retries": 1.5}}',
+    '{"timeout": null}',
+  ]) {
     it(`refuses ${text}`, () => {
       assert.throws(() => parseRetryConfig(text), { code: 'invalid_argument' });
     });

@@ -28,7 +28,9 @@ export function parseMetadata(sent: { [key: string]: Json } | undefined): { [key
     if (keys.length > mostAnnotations) refuse(`There are ${keys.length} annotations; the limit is ${mostAnnotations}.`);
     const tooLong = keys.find((key) => key.length > longestAnnotationKey);
     if (tooLong !== undefined) {
-      refuse(`The annotation key ${JSON.stringify(tooLong.slice(0, 100))} is longer than ${longestAnnotationKey} characters.`);
+      refuse(
+        `The annotation key ${JSON.stringify(tooLong.slice(0, 100))} is longer than ${longestAnnotationKey} characters.`,
+      );
     }
     if (Buffer.byteLength(JSON.stringify(annotations)) > largestAnnotationsBytes) {
       refuse(`The annotations are larger than ${largestAnnotationsBytes} bytes as JSON.`);
@@ -43,7 +45,8 @@ export function parseMetadata(sent: { [key: string]: Json } | undefined): { [key
 /** @throws `invalid_argument` when the text is beyond the limit. */
 export function parseSourceCode(sent: string | undefined): string | null {
   if (sent === undefined) return null;
-  if (Buffer.byteLength(sent) > largestSourceBytes) refuse(`The source code is larger than ${largestSourceBytes} bytes.`);
+  if (Buffer.byteLength(sent) > largestSourceBytes)
+    refuse(`The source code is larger than ${largestSourceBytes} bytes.`);
   return sent;
 }
 
@@ -57,7 +60,8 @@ const retryConditionNames: Record<number, string> = {
 /** @throws `invalid_argument` for an unknown condition number. */
 export function parseSkipRetryConditions(sent: readonly number[]): string[] {
   return [...new Set(sent)].map(
-    (condition) => retryConditionNames[condition] ?? refuse(`The retry condition number ${condition} is unknown; known are 0 to 3.`),
+    (condition) =>
+      retryConditionNames[condition] ?? refuse(`The retry condition number ${condition} is unknown; known are 0 to 3.`),
   );
 }
 

@@ -7,7 +7,7 @@ import { boundStatusText, toConnectError } from './rpc-errors.ts';
 function recordingLog() {
   const lines: { fields: Record<string, unknown>; message: string }[] = [];
   const record = (fields: object, message: string) => void lines.push({ fields: fields as never, message });
-  return { lines, error: record, warn: record };
+  return { lines, error: record, warn: record, info: record };
 }
 
 describe('toConnectError', () => {

@@ -33,7 +33,8 @@ const cutMark = '\n… (cut) …\n';
 export function toConnectError(error: unknown, log: ApiLog): ConnectError {
   if (error instanceof ConnectError) return error;
   if (isLannerError(error) && error.code !== 'internal_error') {
-    if (error.cause !== undefined && error.entry.fault === 'platform') log.warn({ err: error, code: error.code }, 'call refused');
+    if (error.cause !== undefined && error.entry.fault === 'platform')
+      log.warn({ err: error, code: error.code }, 'call refused');
     return new ConnectError(boundStatusText(error.message), codes[error.entry.rpcCode], undefined, undefined, error);
   }
   const errorId = randomUUID();
@@ -52,7 +53,7 @@ export function boundStatusText(text: string): string {
   const encodedLength = (part: string): number => encodeURIComponent(part.toWellFormed()).length;
   if (encodedLength(text) <= longestEncodedText) return text.toWellFormed();
   const half = (longestEncodedText - encodedLength(cutMark)) / 2;
-  const characters = [...text.toWellFormed()];
+  const characters = Array.from(text.toWellFormed());
   const take = (from: Iterable<string>): string[] => {
     const taken: string[] = [];
     let size = 0;

@@ -37,5 +37,8 @@ export async function* runBuild<Message>(
         throw new LannerError(message.code, message.message);
     }
   }
-  throw new LannerError('supervisor_unavailable', 'The build ended without a result. Try again; the server log has the details.');
+  throw new LannerError(
+    'supervisor_unavailable',
+    'The build ended without a result. Try again; the server log has the details.',
+  );
 }

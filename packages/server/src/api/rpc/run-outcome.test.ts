@@ -69,8 +69,11 @@ describe('toReturnValue', () => {
       code: 'runner_crashed',
       message: /exit code 3/,
     });
-    assert.throws(() => toReturnValue({ result: null, exit: anExit({ reason: 'startup_timeout' }), resultBytes: null }), {
-      code: 'startup_timeout',
-    });
+    assert.throws(
+      () => toReturnValue({ result: null, exit: anExit({ reason: 'startup_timeout' }), resultBytes: null }),
+      {
+        code: 'startup_timeout',
+      },
+    );
   });
 });

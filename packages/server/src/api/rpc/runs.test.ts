@@ -76,7 +76,10 @@ describe('Run', () => {
     const withUrls = messages.filter((message) => message.serviceUrls);
     assert.equal(withUrls.length, 1);
     assert.equal(withUrls[0]?.serviceUrls?.run, `http://${server.authority}/run/alice/double-${withUrls[0]?.runId}`);
-    assert.ok(messages.indexOf(withUrls[0]!) > messages.findLastIndex((message) => message.logs.some((line) => line.source === 0)));
+    assert.ok(
+      messages.indexOf(withUrls[0]!) >
+        messages.findLastIndex((message) => message.logs.some((line) => line.source === 0)),
+    );
   });
 
   it('sends no URLs for a function without a port', async () => {
@@ -108,7 +111,10 @@ describe('Run', () => {
     assert.equal(last.returnValue.exceptionMessage, '');
     assert.equal(last.logs.length, 0);
     const lines = messages.flatMap((message) => message.logs).filter((line) => line.source === 2);
-    assert.deepEqual(lines.map((line) => line.message), Array.from({ length: 50 }, (_, index) => `line ${index}`));
+    assert.deepEqual(
+      lines.map((line) => line.message),
+      Array.from({ length: 50 }, (_, index) => `line ${index}`),
+    );
     assert.ok(messages.length < 40, 'a burst of lines travels together');
   });
 
@@ -170,7 +176,7 @@ describe('Run', () => {
   });
 
   it('answers a defect of ours with an id that is in the log', async () => {
-    server.fleet.runEvents = async function* () {
+    server.fleet.runEvents = () => {
       throw new TypeError('a defect');
     };
     const error = await assertStatus(run(), 'Internal', /\(error [0-9a-f-]{36}\)$/);
@@ -205,7 +211,9 @@ describe('BuildEnvironment', () => {
   it('streams the log of the build and ends with the id', async () => {
     const messages = await build();
     assert.deepEqual(
-      messages.flatMap((message) => message.logs).map((line) => [line.source, line.level, line.message, Number(line.timestamp?.seconds)]),
+      messages
+        .flatMap((message) => message.logs)
+        .map((line) => [line.source, line.level, line.message, Number(line.timestamp?.seconds)]),
       [
         [0, 2, 'Resolved 3 packages', 1_700_000_000],
         [0, 3, 'slow mirror', 1_700_000_000],
@@ -230,6 +238,7 @@ describe('BuildEnvironment', () => {
     const begun = Promise.withResolvers<AbortSignal>();
     server.driver.buildMessages = async function* (_request, signal) {
       begun.resolve(signal);
+      yield { type: 'log', atMs: 0, level: 'info', line: 'resolving' };
       await once(signal, 'abort');
       throw signal.reason;
     };

@@ -1,5 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { HostedRunStatus_State as State, type HostedRun, type HostedRunResultSchema } from '@lanner/protocol/controller';
+import {
+  HostedRunStatus_State as State,
+  type HostedRun,
+  type HostedRunResultSchema,
+} from '@lanner/protocol/controller';
 import type { EphemeralRun } from '../../scheduler/fleet.ts';
 import { serviceUrls } from '../service-urls.ts';
 import { parseAuthMode } from './app-messages.ts';

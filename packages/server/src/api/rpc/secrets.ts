@@ -17,7 +17,13 @@ export function createSecretMethods(
       if (request.value === undefined) {
         await deps.secrets.unset(principal.accountId, environmentName, request.name);
       } else {
-        await deps.secrets.set(principal.accountId, environmentName, request.name, request.value, request.defaultExposed);
+        await deps.secrets.set(
+          principal.accountId,
+          environmentName,
+          request.name,
+          request.value,
+          request.defaultExposed,
+        );
       }
       return {};
     },

@@ -2,7 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient, type Client } from '@connectrpc/connect';
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+  Http2SessionManager,
+} from '@connectrpc/connect-node';
 import { systemClock } from '@lanner/protocol';
 import { IsolateController } from '@lanner/protocol/controller';
 import type { Account } from '../../auth/accounts.ts';
@@ -31,6 +36,7 @@ export interface ApiServer {
   key: string;
   fleet: ScriptedFleet;
   driver: ScriptedDriver;
+  runnerLogs: Pick<RunnerLogs, 'read'>;
   /** What `runnerLogs.read` finds, newest first. */
   logLines: LogLine[];
   /** What was logged, with its constant message. */
@@ -47,7 +53,7 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
   const folder = await mkdtemp(join(tmpdir(), 'lanner-api-'));
   const logged: ApiServer['logged'] = [];
   const record = (fields: object, message: string): void => void logged.push({ fields, message });
-  const log = { debug: () => undefined, info: () => undefined, warn: record, error: record };
+  const log = { debug: () => undefined, info: record, warn: record, error: record };
   const changeFeed = createChangeFeed((error) => record({ err: error }, 'listener failed'));
   const store = await createStore({
     databasePath: join(folder, 'lanner.sqlite'),
@@ -77,6 +83,7 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
   const port = createClearPort({
     listeners: createPortListeners({
       scheme: 'http',
+      clock: systemClock,
       addresses: { domain: null, publicUrl: null },
       log,
       handlers: {
@@ -100,6 +107,7 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
     key,
     fleet,
     driver,
+    runnerLogs,
     logLines,
     logged,
     setServing: (value) => void (isServing = value),
@@ -109,12 +117,11 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
       const common = {
         baseUrl,
         interceptors: [
-          (next: Parameters<import('@connectrpc/connect').Interceptor>[0]) =>
-            (request: Parameters<typeof next>[0]) => {
-              if (keyId !== undefined) request.header.set('auth-key-id', keyId);
-              if (keySecret !== undefined) request.header.set('auth-key', keySecret);
-              return next(request);
-            },
+          (next: Parameters<import('@connectrpc/connect').Interceptor>[0]) => (request: Parameters<typeof next>[0]) => {
+            if (keyId !== undefined) request.header.set('auth-key-id', keyId);
+            if (keySecret !== undefined) request.header.set('auth-key', keySecret);
+            return next(request);
+          },
         ],
       };
       const http2 = { ...common, httpVersion: '2' as const, sessionManager: sessions };
@@ -131,7 +138,10 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
     },
     fetch(path, { key: fetchKey = key, headers, ...init } = {}) {
       const credentials: Record<string, string> = fetchKey === null ? {} : { authorization: `Key ${fetchKey}` };
-      return fetch(`${baseUrl}${path}`, { ...init, headers: { ...credentials, ...(headers as Record<string, string>) } });
+      return fetch(`${baseUrl}${path}`, {
+        ...init,
+        headers: { ...credentials, ...(headers as Record<string, string>) },
+      });
     },
     async stop() {
       sessions.abort();

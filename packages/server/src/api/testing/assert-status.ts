@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { Code, ConnectError } from '@connectrpc/connect';
 
 /** Awaits a call that must fail with this status and a text that matches. */
-export async function assertStatus(call: Promise<unknown>, code: keyof typeof Code, text: RegExp): Promise<ConnectError> {
+export async function assertStatus(
+  call: Promise<unknown>,
+  code: keyof typeof Code,
+  text: RegExp,
+): Promise<ConnectError> {
   try {
     await call;
   } catch (error) {

@@ -19,7 +19,13 @@ export function aDeploy(more: Deploy = {}): Deploy {
     environments: [aVirtualenv],
     callable: { case: 'function', value: aPickle },
     applicationName: 'hello',
-    machineRequirements: { machineTypes: ['S'], keepAlive: 60, exposedPort: 8080, maxConcurrency: 3, maxMultiplexing: 2 },
+    machineRequirements: {
+      machineTypes: ['S'],
+      keepAlive: 60,
+      exposedPort: 8080,
+      maxConcurrency: 3,
+      maxMultiplexing: 2,
+    },
     deploymentStrategy: DeploymentStrategy.RECREATE,
     ...more,
   } as Deploy;

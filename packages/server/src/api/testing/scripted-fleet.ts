@@ -50,7 +50,9 @@ export function aRunnerView(more: Partial<RunnerView> = {}): RunnerView {
 
 export function createScriptedFleet(): ScriptedFleet {
   const find = (accountId: string, runnerId: string): RunnerView => {
-    const runner = fleet.runners.find((candidate) => candidate.runnerId === runnerId && candidate.accountId === accountId);
+    const runner = fleet.runners.find(
+      (candidate) => candidate.runnerId === runnerId && candidate.accountId === accountId,
+    );
     if (runner === undefined) throw new LannerError('runner_not_found', `There is no ${runnerId}.`);
     return runner;
   };
@@ -100,7 +102,8 @@ export function createScriptedFleet(): ScriptedFleet {
       find(accountId, runnerId);
       fleet.calls.push(`kill ${runnerId}`);
     },
-    countRunners: (aliasId) => fleet.runners.filter((runner) => runner.aliasId === aliasId && runner.endedAtMs === null).length,
+    countRunners: (aliasId) =>
+      fleet.runners.filter((runner) => runner.aliasId === aliasId && runner.endedAtMs === null).length,
     isRolling: () => false,
   };
   return fleet;
