@@ -177,3 +177,16 @@ export async function startPlatform(options: { serveArgs?: string[]; mode?: 'pat
     [Symbol.asyncDispose]: stop,
   };
 }
+
+/** Repeats an assertion until it holds; the last failure is thrown when it never does. */
+export async function eventually(assertion: () => void | Promise<void>, withinMs: number): Promise<void> {
+  const deadlineMs = performance.now() + withinMs;
+  for (;;) {
+    try {
+      return await assertion();
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error;
+    }
+    await new Promise((settle) => setTimeout(settle, 50));
+  }
+}
