@@ -17,7 +17,13 @@ function run() {
   // a checkout runs its sources, an installed package what was built from them
   const source = new URL('../src/main.ts', import.meta.url);
   const entry = existsSync(source) ? source : new URL('../dist/main.js', import.meta.url);
-  import(entry.href).then((cli) => cli.main(process.argv.slice(2)));
+  import(entry.href).then(
+    (cli) => cli.main(process.argv.slice(2)),
+    (error) => {
+      console.error(error);
+      process.exitCode = 1;
+    },
+  );
 }
 
 function rerun() {
@@ -55,7 +61,7 @@ function pinnedNode() {
     const manifest = module.createRequire(import.meta.url).resolve('node-linux-' + process.arch + '/package.json');
     const node = join(manifest, '..', 'bin', 'node');
     return existsSync(node) ? node : null;
-  } catch (error) {
+  } catch {
     return null;
   }
 }

@@ -47,8 +47,8 @@ const hostRule = 'must be an IP address or a host name';
 const nickname = z
   .string()
   .regex(
-    /^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,37}[A-Za-z0-9])?$/,
-    'must be 1 to 39 letters, digits, "-" or "_", with a letter or digit at both ends',
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+    'must be up to 63 letters, digits, "-", "_" and ".", beginning with a letter or digit',
   )
   .refine((name) => !['workflows', 'comfy'].includes(name.toLowerCase()), 'is a word that app ids use otherwise');
 const boolRule = 'must be true or false';
@@ -190,6 +190,6 @@ function loginNickname(): string {
   } catch {
     // a uid without an entry in the user database has no login name
   }
-  const clean = login.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 39).replace(/^[-_]+|[-_]+$/g, '');
+  const clean = login.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '').slice(0, 63);
   return nickname.safeParse(clean).success ? clean : 'local';
 }

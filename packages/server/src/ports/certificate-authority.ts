@@ -3,13 +3,15 @@ import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { LannerError, type Clock, type Timer } from '@lanner/protocol';
+import type { Clock, Timer } from '@lanner/protocol';
 import { isDefaultLoopback } from '../config/authority.ts';
 import { falCertificateNames, falDomains, isFalHost } from '../config/fal-hosts.ts';
 import { readFileIfPresent, writeFileAtomically } from '../config/private-file.ts';
 import { splitPem, writeBundle } from '../config/ca-bundle.ts';
+import { isAnchor, leftMs, readCertificate } from './inspect-certificate.ts';
 import type { Identity } from './issue-certificates.ts';
 import { encodeNameConstraints } from './name-constraints.ts';
+import { readUserIdentity } from './user-certificate.ts';
 
 /** What the TLS port needs of the authority. */
 export interface TlsIdentities {
@@ -83,8 +85,8 @@ export function createCertificateAuthority(options: {
     let changed = false;
     for (const leaf of leavesFor(config)) {
       const identity =
-        leaf.name === 'domain' && config.tlsCert !== null
-          ? readUserIdentity(config, clock.nowMs())
+        leaf.name === 'domain' && config.tlsCert !== null && config.tlsKey !== null
+          ? readUserIdentity({ tlsCert: config.tlsCert, tlsKey: config.tlsKey, domain: config.domain! }, clock.nowMs())
           : await loadLeaf(join(folder, `leaf-${leaf.name}.pem`), leaf, authority, clock.nowMs());
       const previous = current.get(leaf.name);
       if (previous?.identity.cert === identity.cert && previous.identity.key === identity.key) continue;
@@ -241,49 +243,4 @@ function readIdentity(text: string | null): Identity | null {
   const key = text?.match(/-----BEGIN PRIVATE KEY-----[\s\S]+?-----END PRIVATE KEY-----\n/)?.[0];
   const cert = text === null ? undefined : splitPem(text)[0];
   return key === undefined || cert === undefined ? null : { key, cert: `${cert}\n` };
-}
-
-/** The certificate the operator gave for the domain, checked as far as a start should depend on it. */
-function readUserIdentity(config: CertificateConfig, nowMs: number): Identity {
-  const fail = (what: string): never => {
-    throw new LannerError('config_invalid', `tlsCert = "${config.tlsCert}", tlsKey = "${config.tlsKey}": ${what}`);
-  };
-  let identity: Identity;
-  try {
-    identity = { cert: readFileSync(config.tlsCert!, 'utf8'), key: readFileSync(config.tlsKey!, 'utf8') };
-  } catch (error) {
-    return fail(`cannot be read (${(error as NodeJS.ErrnoException).code})`);
-  }
-  const certificate = readCertificate(identity.cert);
-  if (certificate === null) return fail('the certificate file holds no PEM certificate');
-  try {
-    if (!certificate.checkPrivateKey(createPrivateKey(identity.key))) return fail('the key belongs to another certificate');
-  } catch {
-    return fail('the key file holds no PEM private key that can be read');
-  }
-  if (leftMs(certificate, nowMs) <= 0) return fail(`the certificate ended on ${certificate.validTo}`);
-  for (const host of [config.domain!, `api.${config.domain}`]) {
-    if (certificate.checkHost(host) === undefined) {
-      return fail(`the certificate is not for ${host}; the domain and all names below it are needed`);
-    }
-  }
-  return identity;
-}
-
-function readCertificate(text: string): X509Certificate | null {
-  try {
-    return new X509Certificate(text);
-  } catch {
-    return null;
-  }
-}
-
-/** Roots that came with the operator's certificate; clients that use our bundle have to know them. */
-function isAnchor(text: string): boolean {
-  const certificate = readCertificate(text);
-  return certificate !== null && (certificate.ca || certificate.subject === certificate.issuer);
-}
-
-function leftMs(certificate: X509Certificate, nowMs: number): number {
-  return certificate.validToDate.getTime() - nowMs;
 }
