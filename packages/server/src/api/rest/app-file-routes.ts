@@ -38,9 +38,8 @@ export function createAppFileRoutes(deps: Pick<RestDeps, 'appFiles'>): RestRoute
     {
       method: 'POST',
       path: '/files/missing_hashes',
-      largestBodyBytes: 16 * mebibyte,
       async handle(context) {
-        const { hashes } = await readJson(context, missingHashesBody);
+        const { hashes } = await readJson(context, missingHashesBody, 16 * mebibyte);
         return context.json(await deps.appFiles.missing(context.var.principal.accountId, hashes));
       },
     },
@@ -60,7 +59,6 @@ export function createAppFileRoutes(deps: Pick<RestDeps, 'appFiles'>): RestRoute
     {
       method: 'PUT',
       path: `${base}/:uploadId/:partNumber`,
-      largestBodyBytes: null,
       async handle(context) {
         const { accountId, hash, uploadId } = uploadOf(context);
         const partNumber = parsePartNumber(context.req.param('partNumber') ?? '');
@@ -73,10 +71,9 @@ export function createAppFileRoutes(deps: Pick<RestDeps, 'appFiles'>): RestRoute
     {
       method: 'POST',
       path: `${base}/:uploadId/complete`,
-      largestBodyBytes: 2 * mebibyte,
       async handle(context) {
         const { accountId, hash, uploadId } = uploadOf(context);
-        const body = await readJson(context, completeBody);
+        const body = await readJson(context, completeBody, 2 * mebibyte);
         const parts = body.parts.map((part) => ({ partNumber: part.part_number, etag: part.etag }));
         const { etag } = await deps.appFiles.complete(
           accountId,

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { createMiddleware } from 'hono/factory';
 import { LannerError } from '@lanner/protocol';
 import { parseAuthorizationHeader } from '../../auth/parse-credential.ts';
@@ -15,8 +14,6 @@ import { toRestAnswer } from './rest-errors.ts';
 import type { RestContext, RestEnv, RestRoute } from './rest-route.ts';
 import { createRunnerRoutes } from './runner-routes.ts';
 import { createUserRoutes } from './user-routes.ts';
-
-const defaultLargestBodyBytes = 64 * 1024;
 
 /** The REST routes as a Hono app: request id on every answer, `{"detail": …}` for every refusal. */
 export function createRestApp(deps: RestDeps): Hono<RestEnv> {
@@ -61,7 +58,6 @@ export function createRestApp(deps: RestDeps): Hono<RestEnv> {
   for (const route of routes) {
     const handlers = [];
     if (route.access !== 'public') handlers.push(authorised(deps, route));
-    if (route.largestBodyBytes !== null) handlers.push(bounded(route.largestBodyBytes ?? defaultLargestBodyBytes));
     app.on(route.method, [route.path], ...handlers, (context) => route.handle(context));
   }
   for (const path of new Set(routes.map((route) => route.path))) {
@@ -100,13 +96,4 @@ function permissionOf(route: RestRoute, context: RestContext): Permission {
     throw new LannerError('internal_error', `No permission is assigned to the route ${route.method} ${route.path}.`);
   }
   return permission;
-}
-
-function bounded(largestBodyBytes: number) {
-  return bodyLimit({
-    maxSize: largestBodyBytes,
-    onError: () => {
-      throw new LannerError('payload_too_large', `The body of this route may have up to ${largestBodyBytes} bytes.`);
-    },
-  });
 }

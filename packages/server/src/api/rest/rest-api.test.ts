@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
+import { connect, type IncomingHttpHeaders } from 'node:http2';
 import { after, before, describe, it } from 'node:test';
 import { LannerError } from '@lanner/protocol';
 import { startApiServer, type ApiServer } from '../testing/api-server.ts';
@@ -105,6 +107,54 @@ describe('REST: callers and routes', () => {
     assert.doesNotMatch(detail, /a defect/);
     const errorId = /error ([0-9a-f-]{36})/.exec(detail)?.[1];
     assert.ok(server.logged.some((line) => JSON.stringify(line.fields).includes(errorId!)));
+  });
+});
+
+describe('REST over HTTP/2', () => {
+  let server: ApiServer;
+  before(async () => (server = await startApiServer()));
+  after(() => server.stop());
+
+  const send = async (method: string, path: string, headers: Record<string, string>, body?: Buffer) => {
+    const session = connect(`http://${server.authority}`);
+    try {
+      const stream = session.request({
+        ':method': method,
+        ':path': path,
+        authorization: `Key ${server.key}`,
+        ...headers,
+      });
+      stream.end(body);
+      const [fields] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+      let text = '';
+      for await (const chunk of stream) text += String(chunk);
+      return { status: fields[':status'], body: JSON.parse(text) as Record<string, unknown> };
+    } finally {
+      session.destroy();
+    }
+  };
+
+  it('answers, refuses, and takes parts of files', async () => {
+    const current = await send('GET', '/users/current?x=1', {});
+    assert.equal(current.body['nickname'], 'alice');
+    assert.equal((await send('GET', '/nope', {})).status, 404);
+    const hash = createHash('sha256').update('part33188').digest('hex');
+    const json = { 'content-type': 'application/json' };
+    const metadata = JSON.stringify({ size: '4', mode: '33188', mtime: '1', hash });
+    const begun = await send('POST', `/files/app/multipart/${hash}/initiate`, json, Buffer.from(metadata));
+    const form = '--b\r\ncontent-disposition: form-data; name="file_upload"; filename="chunk"\r\n\r\npart\r\n--b--\r\n';
+    const put = await send(
+      'PUT',
+      `/files/app/multipart/${hash}/${String(begun.body['upload_id'])}/1`,
+      { 'content-type': 'multipart/form-data; boundary=b' },
+      Buffer.from(form),
+    );
+    assert.deepEqual(
+      [begun, put].map((a) => a.status),
+      [200, 200],
+      JSON.stringify([begun, put]),
+    );
+    assert.equal(put.body['part_number'], 1);
   });
 });
 
@@ -228,25 +278,33 @@ describe('REST: app files', () => {
     await putPart(`${base}/1`, Buffer.from('the server goes on'));
   });
 
-  it('survive a client that leaves in the middle of a part', async () => {
-    const base = await initiate(Buffer.from('left'));
-    await new Promise<void>((resolve) => {
-      const request = httpRequest(`http://${server.authority}${base}/1`, {
-        method: 'PUT',
-        headers: {
-          authorization: `Key ${server.key}`,
-          'content-type': 'multipart/form-data; boundary=b',
-          'content-length': 10_000,
-        },
+  it('survive clients that leave in the middle of a body', async () => {
+    const content = Buffer.from('left');
+    const base = await initiate(content);
+    const form = 'multipart/form-data; boundary=b';
+    const head = '--b\r\ncontent-disposition: form-data; name="file_upload"; filename="chunk"\r\n\r\nhalf';
+    const cutShort = (method: string, path: string, type: string, begin: string): Promise<void> =>
+      new Promise((resolve) => {
+        const request = httpRequest(`http://${server.authority}${path}`, {
+          method,
+          headers: { authorization: `Key ${server.key}`, 'content-type': type, 'content-length': 10_000 },
+        });
+        request.on('error', () => undefined);
+        request.on('close', resolve);
+        request.write(begin, () => request.destroy());
       });
-      request.on('error', () => resolve());
-      request.write('--b\r\ncontent-disposition: form-data; name="file_upload"; filename="chunk"\r\n\r\nhalf', () =>
-        setImmediate(() => request.destroy()),
-      );
-      request.on('close', () => resolve());
-    });
-    assert.equal((await answerOf(await putPart(`${base}/1`, Buffer.from('whole')))).status, 200);
-    assert.ok(!server.logged.some((line) => line.message === 'rest call failed'));
+    server.logged.length = 0;
+    await cutShort('PUT', `${base}/1`, form, head);
+    await cutShort('POST', '/files/missing_hashes', 'application/json', '{"hashes": [');
+    // Both have ended on the server as well.
+    while (server.logged.filter((line) => line.message === 'rest call finished').length < 2) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal((await answerOf(await putPart(`${base}/1`, content))).status, 200);
+    assert.deepEqual(
+      server.logged.filter((line) => line.message === 'rest call failed'),
+      [],
+    );
   });
 
   it('answer bodies that do not fit with 422 and a list of findings', async () => {

@@ -20,7 +20,5 @@ export interface RestRoute {
   path: string;
   /** `public`: no credentials wanted. A permission overrides the one of the path's family in auth/permission-map.ts. */
   access?: 'public' | Permission;
-  /** Largest body in bytes; default 64 KiB. null: the handler reads and bounds the body itself. */
-  largestBodyBytes?: number | null;
   handle: (context: RestContext) => Response | Promise<Response>;
 }

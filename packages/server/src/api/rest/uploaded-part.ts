@@ -6,6 +6,8 @@ import type { AnyRequest } from '../../ports/route.ts';
 /** Form field that holds the bytes. */
 const fileField = 'file_upload';
 
+const brokenForm = 'The multipart form ended too early or cannot be read.';
+
 /**
  * Streams the one file of a multipart form to `store`, never holding it in memory.
  *
@@ -52,7 +54,12 @@ export function readUploadedPart<Result>(
       // A client that leaves ends the stream of the file with an error, which `store` hears; nobody else has to.
       bytes.on('error', () => undefined);
       stored = store(bytes);
-      stored.catch(fail);
+      stored.catch((error: unknown) => {
+        // The bytes stopped because the form did: that is the client's doing, not the store's.
+        const isFormBroken = form.errored !== null && !isLannerError(error);
+        if (isFormBroken) refuse(brokenForm, error);
+        else fail(error);
+      });
     });
     form.on('close', () => {
       if (stored === null) refuse(`The form has no file in the field "${fileField}".`);
@@ -60,7 +67,7 @@ export function readUploadedPart<Result>(
     });
     form.on('error', (error) => {
       if (isLannerError(error)) fail(error);
-      else refuse('The multipart form ended too early or cannot be read.', error);
+      else refuse(brokenForm, error);
     });
     finished(request as Readable, { writable: false }, (error) => {
       if (error) form.destroy(error);

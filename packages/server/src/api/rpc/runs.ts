@@ -69,11 +69,15 @@ export function createRunMethods(deps: RunDeps): ControllerPart<'run'> {
           return name;
         });
         const { forceBuild: _, ...code } = draft;
+        // A run can last for days; its pickle, arguments included, need not stay in memory that long.
+        const name = nameOf(request);
+        request.callable = { case: undefined };
+        draft.callable = null;
         const run = await deps.fleet.startRun({
           accountId,
           ownerNickname: call.principal.nickname,
           environmentName,
-          name: nameOf(request),
+          name,
           code: { ...code, callable },
           authMode,
           settings,
