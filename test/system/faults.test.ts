@@ -17,6 +17,15 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Ids of processes whose command line matches, one a line. */
+function processesLike(pattern: string): string {
+  try {
+    return execFileSync('pgrep', ['-f', pattern], { encoding: 'utf8' }).trim();
+  } catch {
+    return '';
+  }
+}
+
 describe('apps that misbehave, and processes that die', () => {
   let platform: Platform;
   before(async () => {
@@ -83,13 +92,7 @@ describe('apps that misbehave, and processes that die', () => {
   it('leaves nothing of a stopped runner behind, even one that ignores SIGTERM', async () => {
     await ask('/hostile/ignore-sigterm');
     await ask('/hostile/leave-children');
-    const sleepers = (): string => {
-      try {
-        return execFileSync('pgrep', ['-f', '^sleep 1000$'], { encoding: 'utf8' }).trim();
-      } catch {
-        return '';
-      }
-    };
+    const sleepers = (): string => processesLike('^sleep 1000$');
     assert.equal(sleepers().split('\n').length, 3);
     const listed = JSON.parse((await platform.fal(['runners', 'list', '--output', 'json'])).stdout) as { runners: { runner_id: string; alias: string }[] };
     const runner = listed.runners.find(({ alias }) => alias === 'hostile');
@@ -133,7 +136,7 @@ describe('apps that misbehave, and processes that die', () => {
     await eventually(() => {
       assert.equal(isAlive(server), false);
       assert.equal(isAlive(supervisor), false);
-      assert.equal(execFileSync('sh', ['-c', `pgrep -f ${platform.dataDir} || true`], { encoding: 'utf8' }).trim(), '');
+      assert.equal(processesLike(platform.dataDir), '');
     }, 15_000);
   });
 });
