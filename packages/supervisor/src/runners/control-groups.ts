@@ -1,11 +1,15 @@
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, StartRunnerRequest } from '@lanner/protocol';
+import { descendantsOf } from '../zygotes/host-pid.ts';
 
 /** A runner's control group: one folder per controller (v1), or one folder (v2). */
 export interface ControlGroup {
   /** What could not be set. */
   problems: string[];
+  /** Resolves when the runner's processes are in the group. */
+  entered: Promise<void>;
   oomKills(): number;
   remove(): void;
 }
@@ -23,6 +27,7 @@ const root = '/sys/fs/cgroup';
 const periodUs = 100_000;
 /** A fork bomb stops here; no app needs as many. */
 const maxProcesses = 4096;
+const maxMoveRounds = 20;
 
 /** Makes this process's own group for runners. Best effort: what the system does not allow is left out. */
 export function openControlGroups(clock: Clock): ControlGroups {
@@ -55,26 +60,47 @@ function createGroup(
 ): ControlGroup {
   const problems: string[] = [];
   const folders = new Map([...parents].map(([controller, parent]) => [controller, join(parent, name)]));
-  const settings = isV2 ? unifiedSettings(limits) : legacySettings(limits);
-  for (const path of new Set(folders.values())) attempt(problems, path, () => mkdirSync(path, { recursive: true }));
-  for (const [controller, file, value] of settings) {
+  const paths = new Set(folders.values());
+  for (const path of paths) attempt(problems, path, () => mkdirSync(path, { recursive: true }));
+  for (const [controller, file, value] of isV2 ? unifiedSettings(limits) : legacySettings(limits)) {
     const path = folders.get(controller);
     if (path !== undefined) attempt(problems, file, () => writeFileSync(join(path, file), value));
   }
-  for (const path of new Set(folders.values())) {
-    attempt(problems, path, () => writeFileSync(join(path, 'cgroup.procs'), String(pid)));
-  }
+  const entered = paths.size === 0 ? Promise.resolve() : enter(problems, paths, pid);
   const memory = folders.get('memory');
   return {
     problems,
+    entered,
     oomKills: () =>
       memory === undefined
         ? 0
         : countOf(read(join(memory, isV2 ? 'memory.events' : 'memory.oom_control')), /^oom_kill (\d+)$/m),
     remove() {
-      for (const path of new Set(folders.values())) removeLater(path, clock, 0);
+      void entered.then(() => {
+        for (const path of paths) removeLater(path, clock, 0);
+      });
     },
   };
+}
+
+/**
+ * Moves a process and what it has forked meanwhile. The kernel may let the first move wait for tens of milliseconds
+ * (a grace period of all CPUs), which is no time to hold up a start or this process; the next ones are quick.
+ */
+async function enter(problems: string[], paths: ReadonlySet<string>, pid: number): Promise<void> {
+  const moved = new Set<number>();
+  for (let round = 0; round < maxMoveRounds; round += 1) {
+    const left = [pid, ...descendantsOf(pid)].filter((each) => !moved.has(each));
+    if (left.length === 0) return;
+    for (const each of left) {
+      moved.add(each);
+      for (const path of paths) {
+        await writeFile(join(path, 'cgroup.procs'), String(each)).catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== 'ESRCH') problems.push(`${path}: ${error.code}`); // ESRCH: it has ended already
+        });
+      }
+    }
+  }
 }
 
 function legacySettings(limits: StartRunnerRequest['limits']): [Controller, string, string][] {

@@ -66,8 +66,8 @@ async function waitForPort(options: ReadinessOptions): Promise<void> {
   for (;;) {
     signal.throwIfAborted();
     // Native servers do not pass the bridge's Python hooks: the poll finds them.
-    if (isReported ? await canConnect(options.address, options.port, connectTimeoutMs) : await isOpen(options)) return;
-    await Promise.race([clock.sleep(pollMs, signal), ...(isReported ? [] : [reported])]);
+    if (isReported || (await isOpen(options))) return;
+    await Promise.race([clock.sleep(pollMs, signal), reported]);
   }
 }
 

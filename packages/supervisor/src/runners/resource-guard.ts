@@ -33,9 +33,9 @@ export function createResourceGuards(clock: Clock, log: Log): ResourceGuards {
     create(runnerId, limits, hostPid) {
       const oomKillsBefore = readOomKills();
       const group = hostPid === undefined ? undefined : groups.create(runnerId, limits, hostPid);
-      if (group !== undefined && group.problems.length > 0) {
-        log.warn({ runnerId, problems: group.problems }, 'some limits could not be set');
-      }
+      void group?.entered.then(() => {
+        if (group.problems.length > 0) log.warn({ runnerId, problems: group.problems }, 'some limits could not be set');
+      });
       return {
         wasOutOfMemory(signal) {
           if (group !== undefined && group.oomKills() > 0) return true;

@@ -27,7 +27,7 @@ import type { ResourceGuard, ResourceGuards } from './resource-guard.ts';
 import { canMove } from './runner-phase.ts';
 import { createRunnerLogs, type RunnerLogs } from './runner-logs.ts';
 import { stageFiles } from './stage-files.ts';
-import { createStartFrame } from './start-frame.ts';
+import { createStartFrame, type StartFrame } from './start-frame.ts';
 
 export interface RunnerDependencies {
   environments: Pick<Environments, 'ensure'>;
@@ -76,7 +76,9 @@ export class Runner {
   #endedBy: EndFacts['endedBy'];
   #exit: RunnerSnapshot['exit'];
   #guard: ResourceGuard | undefined;
-  #timers = new Set<Timer>();
+  /** Whose folders hold something of this runner. */
+  readonly #zygotesUsed = new Set<Zygote>();
+  readonly #timers = new Set<Timer>();
   #resume: (() => void) | undefined;
   #heldUpInVainAtMs = Number.NEGATIVE_INFINITY;
   #connectionError: string | undefined;
@@ -125,19 +127,22 @@ export class Runner {
   }
 
   async #live(): Promise<void> {
-    let zygote: Zygote | undefined;
     let failure: EndFacts['endedBy'];
     try {
       const tree = await this.#prepareEnvironment();
-      const { zygotes } = this.#dependencies;
-      const forked = await zygotes.fork(tree, this.request.accountOrdinal, this.request.runnerId, this.#starting.signal);
-      zygote = forked.zygote;
-      const { runner } = forked;
+      const forked = await this.#dependencies.zygotes.fork({
+        tree,
+        accountOrdinal: this.request.accountOrdinal,
+        runnerId: this.request.runnerId,
+        prepare: (each) => this.#prepareStart(each),
+        signal: this.#starting.signal,
+      });
+      const { runner, prepared } = forked;
       this.#connection = runner.connection;
       if (this.#endedBy !== undefined) throw new Error('ended while it was being forked');
       this.#guard = this.#dependencies.guards.create(this.request.runnerId, this.request.limits, runner.hostPid);
       runner.receive({ onFrame: (header, payloadBytes) => this.#onFrame(header, payloadBytes) });
-      await this.#sendStart(zygote, runner.connection);
+      await runner.connection.sendPayload(prepared.header, prepared.payloadBytes, prepared.parts);
       this.#watchStartup();
       const connectionError = await runner.connection.ended;
       failure = await this.#settle(connectionError);
@@ -145,7 +150,7 @@ export class Runner {
       this.#connection?.close();
       failure = this.#endedBy ?? this.#describeFailure(error);
     }
-    await this.#finish(zygote, failure);
+    await this.#finish(failure);
   }
 
   async #prepareEnvironment() {
@@ -159,16 +164,17 @@ export class Runner {
     return tree;
   }
 
-  async #sendStart(zygote: Zygote, connection: FrameConnection): Promise<void> {
+  async #prepareStart(zygote: Zygote): Promise<StartFrame> {
     const { blobFolder, dataFolder } = this.#dependencies;
     const { runnerId, accountId, files } = this.request;
     const isolation = await this.#dependencies.isolation();
     const identity = identityOf(isolation, this.request.accountOrdinal);
     const scratchFolder = join(zygote.scratchFolder, runnerId);
+    this.#zygotesUsed.add(zygote);
     await mkdir(scratchFolder, { mode: 0o700 });
     if (identity !== undefined) await chown(scratchFolder, identity.uid, identity.gid);
     const staged = await stageFiles(files, blobFolder, join(zygote.stageFolder, runnerId), identity !== undefined);
-    const frame = await createStartFrame({
+    return createStartFrame({
       request: this.request,
       address: this.address,
       files: staged,
@@ -178,7 +184,6 @@ export class Runner {
       caBundlePath: zygote.caBundlePath,
       sandbox: isolation.level,
     });
-    if (this.#appExit === undefined) await connection.sendPayload(frame.header, frame.payloadBytes, frame.parts);
   }
 
   #onFrame(header: FrameHeader, payloadBytes: number): PayloadSink | undefined {
@@ -325,7 +330,7 @@ export class Runner {
     return { reason: 'sandbox_failed', message: failure.message };
   }
 
-  async #finish(zygote: Zygote | undefined, endedBy: EndFacts['endedBy']): Promise<void> {
+  async #finish(endedBy: EndFacts['endedBy']): Promise<void> {
     const { events, log } = this.#dependencies;
     const { runnerId, purpose } = this.request;
     this.#resume?.();
@@ -349,7 +354,7 @@ export class Runner {
     events.flushGap(runnerId);
     events.append({ type: 'runner.exited', runnerId, exit });
     log.info({ runnerId, reason: exit.reason, code: exit.code, signal: exit.signal }, 'runner exited');
-    if (zygote !== undefined) {
+    for (const zygote of this.#zygotesUsed) {
       await rm(join(zygote.scratchFolder, runnerId), { recursive: true, force: true }).catch(() => {});
       await rm(join(zygote.stageFolder, runnerId), { recursive: true, force: true }).catch(() => {});
     }

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { blobRelativePath, LannerError, type Callable, type StartRunnerRequest } from '@lanner/protocol';
 import type { FrameHeader } from '../lib/frames.ts';
@@ -32,8 +32,10 @@ const readChunkBytes = 1024 * 1024;
  */
 export async function createStartFrame(options: StartFrameOptions): Promise<StartFrame> {
   const { request } = options;
-  const blobs = definitionBlobs(request.callable).map((hash) => join(options.blobFolder, blobRelativePath(hash)));
-  const sizes = await Promise.all(blobs.map(sizeOf));
+  const blobs = await Promise.all(
+    definitionBlobs(request.callable).map((hash) => openBlob(join(options.blobFolder, blobRelativePath(hash)))),
+  );
+  const sizes = blobs.map((blob) => blob.sizeBytes);
   const header: FrameHeader = {
     type: 'start',
     runnerId: request.runnerId,
@@ -74,12 +76,27 @@ function describeCallable(callable: Callable, sizes: readonly number[]): { [key:
   return { ...own, setup: { method: callable.setup.method, definitionBytes: sizes[0]! } };
 }
 
-async function sizeOf(path: string): Promise<number> {
-  const entry = await stat(path).catch(() => undefined);
-  if (entry === undefined) throw new LannerError('not_found', 'The definition of the function is not in the blob store. Deploy again.');
-  return entry.size;
+interface Blob {
+  path: string;
+  sizeBytes: number;
+  /** Small ones are read at once. */
+  bytes: Buffer | undefined;
 }
 
-async function* readAll(paths: readonly string[]): AsyncGenerator<Buffer> {
-  for (const path of paths) yield* createReadStream(path, { highWaterMark: readChunkBytes }) as AsyncIterable<Buffer>;
+async function openBlob(path: string): Promise<Blob> {
+  try {
+    const { size } = await stat(path);
+    return { path, sizeBytes: size, bytes: size <= readChunkBytes ? await readFile(path) : undefined };
+  } catch (error) {
+    throw new LannerError('not_found', 'The definition of the function is not in the blob store. Deploy again.', {
+      cause: error,
+    });
+  }
+}
+
+async function* readAll(blobs: readonly Blob[]): AsyncGenerator<Buffer> {
+  for (const { path, bytes } of blobs) {
+    if (bytes !== undefined) yield bytes;
+    else yield* createReadStream(path, { highWaterMark: readChunkBytes }) as AsyncIterable<Buffer>;
+  }
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { LannerError, type Clock, type Timer } from '@lanner/protocol';
+import { isLannerError, LannerError, type Clock, type Timer } from '@lanner/protocol';
 import type { EnvironmentTree } from '../builds/environment-store.ts';
 import type { Log } from '../lib/log.ts';
 import { identityOf, type Isolation } from '../sandbox/isolation.ts';
@@ -24,6 +24,14 @@ export interface ZygotesOptions {
   start?: (options: ZygoteOptions) => Zygote;
 }
 
+export interface ForkOrder<T> {
+  tree: EnvironmentTree;
+  accountOrdinal: number;
+  runnerId: string;
+  prepare(zygote: Zygote): Promise<T>;
+  signal: AbortSignal;
+}
+
 /** The warm zygotes of this machine, one per account and environment tree. */
 export interface Zygotes {
   /** Has one ready soon; never throws. */
@@ -31,13 +39,9 @@ export interface Zygotes {
   /**
    * Forks a runner from the environment's zygote, started when there is none. When the zygote turns out to be dead, a
    * fresh one is started once.
+   * @param order.prepare runs while the fork does, with the zygote's folders; again for a fresh one.
    */
-  fork(
-    tree: EnvironmentTree,
-    accountOrdinal: number,
-    runnerId: string,
-    signal: AbortSignal,
-  ): Promise<{ zygote: Zygote; runner: RunnerConnection }>;
+  fork<T>(order: ForkOrder<T>): Promise<{ zygote: Zygote; runner: RunnerConnection; prepared: T }>;
   /** Retires the zygote of a tree; `whenUnused` runs once no process uses it. */
   retire(tree: EnvironmentTree, whenUnused: () => void): void;
   /** Kills all of them and waits for their end. */
@@ -119,31 +123,38 @@ export function createZygotes(options: ZygotesOptions): Zygotes {
     });
   };
 
-  const forkOnce = async (tree: EnvironmentTree, accountOrdinal: number, runnerId: string, signal: AbortSignal) => {
+  const forkOnce = async <T>({ tree, accountOrdinal, runnerId, prepare, signal }: ForkOrder<T>) => {
     const entry = await obtain(tree, accountOrdinal);
     entry.usedAtMs = clock.monotonicMs();
-    const runner = await entry.zygote.fork(runnerId, signal);
-    void runner.connection.ended.then(() => {
-      entry.usedAtMs = clock.monotonicMs();
-    });
-    return { zygote: entry.zygote, runner };
+    const { zygote } = entry;
+    const forked = zygote.fork(runnerId, signal);
+    try {
+      const [runner, prepared] = await Promise.all([forked, zygote.ready.then(() => prepare(zygote))]);
+      void runner.connection.ended.then(() => {
+        entry.usedAtMs = clock.monotonicMs();
+      });
+      return { zygote, runner, prepared };
+    } catch (error) {
+      forked.then(({ connection }) => connection.close(), () => {});
+      throw error;
+    }
   };
 
   return {
     warm(tree, accountOrdinal) {
       if (!isStopped) obtain(tree, accountOrdinal).catch(() => {});
     },
-    async fork(tree, accountOrdinal, runnerId, signal) {
-      const before = await warm.get(tree.path)?.catch(() => undefined);
+    async fork(order) {
+      const before = await warm.get(order.tree.path)?.catch(() => undefined);
       try {
-        return await forkOnce(tree, accountOrdinal, runnerId, signal);
+        return await forkOnce(order);
       } catch (error) {
         // A zygote that was warm may have died unnoticed, or its interpreter may be damaged: a fresh one decides.
-        if (signal.aborted || isStopped || before === undefined) throw error;
+        if (order.signal.aborted || isStopped || before === undefined || !isForkFailure(error)) throw error;
         before.zygote.retire();
         await before.zygote.closed;
-        log.warn({ zygote: before.zygote.id, runnerId, error }, 'fork failed, starting a fresh zygote');
-        return forkOnce(tree, accountOrdinal, runnerId, signal);
+        log.warn({ zygote: before.zygote.id, runnerId: order.runnerId, error }, 'fork failed, starting a fresh zygote');
+        return forkOnce(order);
       }
     },
     retire(tree, whenUnused) {
@@ -163,4 +174,9 @@ export function createZygotes(options: ZygotesOptions): Zygotes {
       await Promise.all([...living].map((zygote) => zygote.ended));
     },
   };
+}
+
+/** Not what `prepare` found wrong with the order itself. */
+function isForkFailure(error: unknown): boolean {
+  return isLannerError(error) && error.code === 'internal_error';
 }
