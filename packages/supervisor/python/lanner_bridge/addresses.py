@@ -17,6 +17,7 @@ import errno
 import mmap
 import os
 import socket
+import weakref
 
 from . import uvloop_addresses
 
@@ -27,12 +28,13 @@ _PORTS = 65536
 
 
 class RunnerAddress:
-    """The address of a runner, and the ports it uses: two maps that every process forked from it shares."""
+    """The address of a runner, and the ports it uses. The map of listening ports is shared by every process forked from it."""
 
     def __init__(self, address, on_listen):
         self.address = address
         self._on_listen = on_listen
-        self._bound = mmap.mmap(-1, _PORTS)
+        self._holders = weakref.WeakValueDictionary()
+        self._ipv6_only = {}
         self._listening = mmap.mmap(-1, _PORTS)
 
     def for_bind(self, host, port, is_stream=True):
@@ -49,11 +51,16 @@ class RunnerAddress:
     def is_own(self, host):
         return host.removeprefix("::ffff:") == self.address
 
-    def note_bound(self, port):
-        self._bound[port] = 1
+    def note_bound(self, sock, port, is_ipv6_only):
+        self._holders[port] = sock
+        self._ipv6_only[port] = is_ipv6_only
 
-    def is_bound(self, port):
-        return bool(self._bound[port])
+    def is_second_of_pair(self, sock, port, is_ipv6_only):
+        """Another live socket of this process holds the port for the other family, and one of the two is for IPv6 alone."""
+        holder = self._holders.get(port)
+        if holder is None or holder is sock or holder.fileno() == -1 or holder.family == sock.family:
+            return False
+        return bool(is_ipv6_only or self._ipv6_only.get(port))
 
     def note_listening(self, port):
         self._listening[port] = 1
@@ -99,30 +106,17 @@ def _bind(sock, where, own):
     instead = own.for_bind(host, port, sock.type == socket.SOCK_STREAM)
     if instead is None:
         return _RealSocket.bind(sock, where)
-    if sock.family == socket.AF_INET:
-        _RealSocket.bind(sock, (instead, port))
-    elif not _bind_mapped(sock, instead, port, own):
-        return None
-    own.note_bound(port)
+    is_ipv6 = sock.family == socket.AF_INET6
+    is_ipv6_only = is_ipv6 and bool(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+    if own.is_second_of_pair(sock, port, is_ipv6_only):
+        # Servers open `0.0.0.0` and `::` side by side, the latter for IPv6 alone. Both would become the same address here; the
+        # second one gets a port that nobody knows.
+        return _RealSocket.bind(sock, ("::1" if is_ipv6 else "127.0.0.1", 0))
+    if is_ipv6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    _RealSocket.bind(sock, (f"::ffff:{instead}" if is_ipv6 else instead, port))
+    own.note_bound(sock, port, is_ipv6_only)
     return None
-
-
-def _bind_mapped(sock, instead, port, own):
-    """Bind an IPv6 socket to an IPv4 address. False: to nothing that matters, as the second of a pair.
-
-    Servers open `0.0.0.0` and `::` side by side, the latter for IPv6 alone. Both become the same address here; the second one gets
-    a port that nobody knows.
-    """
-    was_ipv6_only = sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
-    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    try:
-        _RealSocket.bind(sock, (f"::ffff:{instead}", port))
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE or not (was_ipv6_only and own.is_bound(port)):
-            raise
-        _RealSocket.bind(sock, ("::1", 0))
-        return False
-    return True
 
 
 def _listen(sock, backlog, own):

@@ -60,7 +60,7 @@ def _run(order, control):
     app_reports.send_report(control, {"type": "setup"})
     # isolate answers an entry point with plain pickle, and a function with the method it came by.
     method = "pickle" if order.entrypoint else order.function[0]
-    result = outcome.capture(lambda: callables.call(order), method)
+    result = outcome.capture(lambda: callables.call(order, on_loaded=gc.enable), method)
     if result.failure_log:
         _report_log(control, result.failure_log)
     _flush_standard_streams()
@@ -101,7 +101,6 @@ def _prepare_python(order, place):
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
-    gc.enable()
 
 
 def _environment(order, place):

@@ -61,22 +61,22 @@ class ReportReader:
         return self._remaining > 0
 
     def receive(self):
-        """Take the next report; True when there is one to send. What is no report is dropped: the app may be anything."""
+        """Take the next report and say its type, or None. What is no report is dropped: the app may be anything."""
         try:
             data, ancillary, _, _ = self._sock.recvmsg(1, socket.CMSG_SPACE(4))
         except BlockingIOError:
-            return False
+            return None
         except ConnectionError:
             data, ancillary = b"", []
         if not data:
             self.close()
-            return False
+            return None
         fds = array.array("i")
         for _, _, content in ancillary:
             fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
         for fd in fds[1:]:
             os.close(fd)
-        return bool(fds) and self._begin(fds[0])
+        return self._begin(fds[0]) if fds else None
 
     def _begin(self, fd):
         try:
@@ -92,10 +92,10 @@ class ReportReader:
         except (OSError, FrameError) as error:
             sys.stderr.write(f"runner: report ignored: {error}\n")
             os.close(fd)
-            return False
+            return None
         self._file, self._offset = fd, 0
         self._remaining = PREFIX.size + header_bytes + payload_bytes
-        return True
+        return header["type"]
 
     def next_chunk(self):
         """Up to 128 KiB of the report. The file may have shrunk since (the app has it too): the rest is zeros then."""

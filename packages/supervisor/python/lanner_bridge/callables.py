@@ -7,16 +7,22 @@ import inspect
 from .serialization import loads
 
 
-def call(order):
-    """Load the setup function and the callable, run them, return the value. Whatever they raise is raised."""
+def call(order, on_loaded):
+    """Load the setup function and the callable, run them, return the value. Whatever they raise is raised.
+
+    `on_loaded` is called before any code of the user runs but that of its modules.
+    """
     if order.entrypoint:
+        on_loaded()
         return _finish(resolve_entrypoint(order.entrypoint)())
     arguments = ()
     if order.setup:
         setup = loads(*order.setup)
         _check_callable(setup, "setup")
+        on_loaded()
         arguments = (_finish(setup()),)
     function = loads(*order.function)
+    on_loaded()
     _check_callable(function, "function")
     # The definitions may be large, and the app may live for days.
     order.setup = order.function = None

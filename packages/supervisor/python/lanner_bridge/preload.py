@@ -1,6 +1,10 @@
 """What a zygote does before it forks: imports, a rehearsal, the list of installed packages."""
 
 import importlib
+import sys
+import threading
+
+from . import installed_packages, rehearsal
 
 # Where present. Nothing here may start a thread or open a connection by being imported.
 _MODULES = (
@@ -17,3 +21,10 @@ def preload():
             importlib.import_module(name)
         except Exception:
             pass
+    if "fastapi" in sys.modules and "uvicorn" in sys.modules:
+        problem = rehearsal.rehearse()
+        if problem:
+            sys.stderr.write(f"zygote: the rehearsal failed, first starts will be slower: {problem}\n")
+    installed_packages.remember()
+    if threading.active_count() > 1:
+        sys.stderr.write(f"zygote: an import started threads: {[thread.name for thread in threading.enumerate()]}\n")

@@ -82,17 +82,17 @@ class RunnerInit:
             self._collect()
         if ready.get(self._connection.fileno(), 0) & ~select.POLLOUT:
             self._obey()
-        for fd in [fd for fd in self._streams if fd in ready]:
-            self._relay(fd)
+        # Reports first: the app reports `setup` before it prints. A result waits for what was printed before it.
         if self._reports.is_open and self._reports.fileno() in ready:
             self._take_report()
+        for fd in [fd for fd in self._streams if fd in ready]:
+            self._relay(fd)
         if self._reports.is_sending and len(self._output) < HIGH_WATER_BYTES:
             self._output += self._reports.next_chunk()
         self._flush()
 
     def _take_report(self):
-        # What was printed before a report is in the pipes by now; it goes first.
-        if self._reports.receive():
+        if self._reports.receive() == "result":
             for fd in list(self._streams):
                 for _ in range(_READS_BEFORE_REPORT):
                     if not self._relay(fd):

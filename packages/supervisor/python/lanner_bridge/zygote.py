@@ -17,6 +17,12 @@ from . import preload, root_plan, runner
 from .frames import FrameError, FrameParser, send_frame
 from .process_tree import default_signals, drain, reap, wake_on_signals
 
+if sys.platform == "linux":
+    # Used by the children only, but a child that imports (and compiles) them loses milliseconds of every start.
+    import resource  # noqa: F401
+
+    from . import identity, linux, root_builder  # noqa: F401
+
 PROTOCOL_VERSION = 1
 _CONTROL_FD = 3
 # Children that may be alive at once and still be told apart; more only lose their `child-ended` frame.
@@ -100,8 +106,6 @@ class Zygote:
         """Fork; where we may, the child is PID 1 of a PID namespace of its own."""
         if self._own_namespace is None:
             return os.fork()
-        from . import linux
-
         linux.unshare(linux.CLONE_NEWPID)
         pid = None
         try:

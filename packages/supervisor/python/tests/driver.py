@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 
@@ -25,7 +26,7 @@ ACCOUNT_UID = 2_000_123
 
 def launch(spec, control=None, uid=None):
     """Start launcher.py with a spec; the Popen's stdin is the lifeline."""
-    command = [sys.executable, "-I", "-S", "-B", os.path.join(PYTHON_DIR, "launcher.py")]
+    command = [python_for(uid) if uid is not None else sys.executable, "-I", "-S", "-B", os.path.join(PYTHON_DIR, "launcher.py")]
     # Descriptor 3 must be the control socket: a shell does the renumbering.
     if control is not None:
         command = ["/bin/sh", "-c", f'exec "$@" 3<&{control.fileno()} {control.fileno()}<&-', "sh", *command]
@@ -96,7 +97,8 @@ class FakeSupervisor:
         try:
             self.ready = receive_frame(self.control)[0]
         except Exception:
-            self.launcher.kill()
+            self.launcher.stdin.close()
+            self.launcher.wait(TIMEOUT_SECONDS)
             raise RuntimeError(f"no zygote: {self.launcher.stderr.read().decode()}") from None
 
     def _folder(self, name):
@@ -220,6 +222,31 @@ class Runner:
 
     def close(self):
         self.connection.close()
+
+
+class _Source:
+    def __init__(self, source):
+        self.source = source
+
+    def __reduce__(self):
+        return eval, ("(lambda names: (exec(source, names), names['main'])[1])({})".replace("source", repr(self.source)),)
+
+
+def function(source):
+    """The pickle of a function `main` given as source; needs nothing but the standard library to load."""
+    return pickle.dumps(_Source(textwrap.dedent(source)))
+
+
+def python_for(uid):
+    """An interpreter that this user can start, or None."""
+    for path in dict.fromkeys((sys.executable, "/usr/bin/python3")):
+        code = "import sys; sys.exit(sys.version_info < (3, 10))"
+        try:
+            if subprocess.run([path, "-I", "-c", code], user=uid, group=uid, extra_groups=[], cwd="/").returncode == 0:
+                return path
+        except OSError:
+            continue
+    return None
 
 
 def wait_until(condition, what, seconds=20):

@@ -1,0 +1,34 @@
+"""The ways in which a runner can be started on this machine; every test class of runners exists once per mode."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import driver
+
+ORDINARY_UID = 2_000_321
+
+
+def modes():
+    """{name: options of FakeSupervisor}."""
+    is_root = os.geteuid() == 0
+    from lanner_bridge.probe import probe
+
+    found = {"process-group": {"sandbox": "process-group"}}
+    if probe()["level"] == "namespaces":
+        found["namespaces-same-user"] = {}
+    if is_root:
+        found["namespaces-root-with-own-uid"] = {"own_uid": True}
+        python = driver.python_for(ORDINARY_UID)
+        if python:
+            found["namespaces-ordinary-user"] = {"uid": ORDINARY_UID, "python": python}
+    return found
+
+
+def for_each_mode(names, base):
+    """Add one subclass of `base` per mode to a module's names; unittest then finds them instead of the base."""
+    for mode, options in modes().items():
+        title = base.__name__ + "".join(word.capitalize() for word in mode.split("-"))
+        names[title] = type(title, (base,), {"mode": mode, "options": options, "__module__": base.__module__})
+    del names[base.__name__]
