@@ -3,6 +3,7 @@ import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, rena
 import { join } from 'node:path';
 import { LannerError, supervisorProtocolVersion, type Clock, type SupervisorStatus } from '@lanner/protocol';
 import type { Logger } from 'pino';
+import { holdProcess } from '../lib/hold-process.ts';
 import { createSupervisorLink, type SupervisorLink } from './supervisor-link.ts';
 
 export interface SupervisorProcessSettings {
@@ -150,21 +151,33 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
     if (children.get(pid)?.kill('SIGKILL')) await waitForEnd(pid, endMarginMs);
   };
 
+  /** Timers of the clock do not keep a process alive; while we wait for another one, nothing else may. */
+  const holding = async <T>(work: () => Promise<T>): Promise<T> => {
+    const release = holdProcess();
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  };
+
+  const ensure = async (signal: AbortSignal): Promise<SupervisorSession> => {
+    const file = readFile();
+    const present = file && isAlive(file.pid) ? await greet(file, signal) : null;
+    if (!present) return start(signal);
+    const version = present.status.protocolVersion;
+    if (version === supervisorProtocolVersion || version === supervisorProtocolVersion - 1) {
+      return { ...present, adopted: true };
+    }
+    log.warn({ version, pid: present.status.pid }, 'a supervisor of another protocol version is replaced');
+    await end({ ...present, adopted: true }, 5_000);
+    return start(signal);
+  };
+
   return {
     isAlive,
-    end,
-    async ensure(signal) {
-      const file = readFile();
-      const present = file && isAlive(file.pid) ? await greet(file, signal) : null;
-      if (!present) return start(signal);
-      const version = present.status.protocolVersion;
-      if (version === supervisorProtocolVersion || version === supervisorProtocolVersion - 1) {
-        return { ...present, adopted: true };
-      }
-      log.warn({ version, pid: present.status.pid }, 'a supervisor of another protocol version is replaced');
-      await end({ ...present, adopted: true }, 5_000);
-      return start(signal);
-    },
+    end: (session, graceMs) => holding(() => end(session, graceMs)),
+    ensure: (signal) => holding(() => ensure(signal)),
   };
 }
 
