@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { ensurePythonEnv } from '../../scripts/python-env.ts';
 
 export const repositoryRoot: string = resolve(import.meta.dirname, '../..');
-const lannerBin = join(repositoryRoot, 'packages/cli/bin/lanner.js');
+export const lannerBin: string = join(repositoryRoot, 'packages/cli/bin/lanner.js');
 
 export interface CommandResult {
   code: number | null;
@@ -47,7 +47,8 @@ export interface Platform {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-function runCommand(command: string, args: string[], env: NodeJS.ProcessEnv, options: RunOptions = {}): Promise<CommandResult> {
+/** Runs a program to its end, with exactly this environment. */
+export function runCommand(command: string, args: string[], env: NodeJS.ProcessEnv, options: RunOptions = {}): Promise<CommandResult> {
   return new Promise((settle, reject) => {
     const child = spawn(command, args, {
       env,
@@ -75,12 +76,13 @@ function runCommand(command: string, args: string[], env: NodeJS.ProcessEnv, opt
 }
 
 /** The environment of a newcomer's shell: nothing of fal or Lanner in it. */
-function bareEnvironment(home: string): NodeJS.ProcessEnv {
+export function bareEnvironment(home: string): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(FAL_|LANNER_|ISOLATE_|NODE_(?!EXTRA)|https?_proxy|no_proxy)/i.test(name));
   return { ...Object.fromEntries(kept), HOME: home, FAL_HOME_DIR: join(home, '.fal'), NO_COLOR: '1', COLUMNS: '200' };
 }
 
-async function waitForLine(child: ChildProcess, pattern: RegExp, withinMs: number): Promise<string> {
+/** Waits for output of a process that fits the pattern; rejects with what it said when it ends before. */
+export async function waitForLine(child: ChildProcess, pattern: RegExp, withinMs: number): Promise<string> {
   return new Promise((settle, reject) => {
     let seen = '';
     const timer = setTimeout(() => reject(new Error(`no line like ${pattern} within ${withinMs} ms; saw:\n${seen}`)), withinMs);
