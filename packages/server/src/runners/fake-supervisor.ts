@@ -30,6 +30,8 @@ export interface FakeSupervisor {
   readonly ackedSeq: number;
   /** Cuts the open event streams, as a broken connection would. */
   cutStreams(): void;
+  /** Is gone without a word, its runners with it. */
+  crash(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -231,6 +233,12 @@ export async function startFakeSupervisor(options: {
       response.writeHead(known.entry.httpStatus).end(JSON.stringify({ code: known.code, message: known.message }));
     });
   });
+  const crash = async (): Promise<void> => {
+    if (!server.listening) return;
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  };
   server.listen(options.socketPath);
   await once(server, 'listening');
   return {
@@ -243,11 +251,10 @@ export async function startFakeSupervisor(options: {
     cutStreams() {
       for (const stream of streams) stream.destroy();
     },
+    crash,
     async close() {
       for (const runner of runners.values()) exit(runner, { reason: 'stopped' });
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
+      await crash();
     },
   };
 }
