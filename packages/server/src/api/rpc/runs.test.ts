@@ -4,7 +4,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { LannerError } from '@lanner/protocol';
 import { startApiServer, type ApiServer } from '../testing/api-server.ts';
 import { assertStatus, collect } from '../testing/assert-status.ts';
-import { aPickle, aRun } from '../testing/requests.ts';
+import { aDeploy, aPickle, aRun } from '../testing/requests.ts';
 import { createScriptedDriver } from '../testing/scripted-driver.ts';
 import { aLogLine, createScriptedFleet, finishedExit, pickledResult } from '../testing/scripted-fleet.ts';
 
@@ -197,6 +197,34 @@ describe('Run', () => {
     await run({ applicationName: 'my_module:App.run_local' });
     assert.equal(server.fleet.startedRuns.at(-1)?.name, 'my_module:App.run_local');
   });
+});
+
+describe('every long call', () => {
+  let server: ApiServer;
+  before(async () => (server = await startApiServer()));
+  after(() => server.stop());
+  afterEach(() => void (server.driver.buildMessages = createScriptedDriver().buildMessages));
+
+  const calls = {
+    Run: () => server.client().run(aRun()),
+    BuildEnvironment: () => server.client().buildEnvironment({ environments: aRun().environments! }),
+    RegisterApplication: () => server.client().registerApplication(aDeploy()),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    it(`says something before it does anything, so that clients do not repeat it (${name})`, async () => {
+      const isHeard = Promise.withResolvers<void>();
+      server.driver.buildMessages = async function* (...input) {
+        await isHeard.promise;
+        yield* createScriptedDriver().buildMessages(...input);
+      };
+      let messageCount = 0;
+      for await (const _ of call()) {
+        messageCount += 1;
+        isHeard.resolve();
+      }
+      assert.ok(messageCount >= 2);
+    });
+  }
 });
 
 describe('BuildEnvironment', () => {
