@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDataDirLocked, readFileIfPresent } from '@lanner/server/config';
 import { chosenDataDir } from '../find-platform.ts';
 import { CommandError, print } from '../output.ts';
+import { processCommand } from '../process-command.ts';
 
 const pollMs = 50;
 
@@ -60,10 +60,5 @@ function signal(pid: number, name: NodeJS.Signals): void {
 
 /** Whether the pid still is a supervisor: after a crash the number may belong to somebody else by now. */
 function isSupervisor(pid: number): boolean {
-  try {
-    const command = execFileSync('ps', ['-o', 'stat=,command=', '-p', String(pid)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-    return !command.startsWith('Z') && command.includes('supervisor');
-  } catch {
-    return false;
-  }
+  return processCommand(pid)?.includes('supervisor') === true;
 }
