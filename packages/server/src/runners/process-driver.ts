@@ -188,7 +188,12 @@ class SupervisorDriver implements ProcessDriver {
         atMs: this.#clock.nowMs(),
         type: 'runner.exited',
         runnerId,
-        exit: { reason: 'crashed', code: null, signal: null, message: 'The supervisor of this machine ended, and its runners with it.' },
+        exit: {
+          reason: 'crashed',
+          code: null,
+          signal: null,
+          message: 'The supervisor of this machine ended, and its runners with it.',
+        },
       });
     }
     this.#liveRunners.clear();
@@ -257,5 +262,8 @@ function isRefused(error: unknown): boolean {
 }
 
 function unavailable(): LannerError {
-  return new LannerError('supervisor_unavailable', 'The supervisor of this machine is being started. Try again in a moment.');
+  return new LannerError(
+    'supervisor_unavailable',
+    'The supervisor of this machine is being started. Try again in a moment.',
+  );
 }

@@ -48,7 +48,9 @@ export interface EphemeralRun {
   /** Public name for its URL when it exposes a port, else null. */
   publicName: string | null;
   /** Log lines and, last, the outcome. Ends after the outcome. */
-  events(signal: AbortSignal): AsyncIterable<
+  events(
+    signal: AbortSignal,
+  ): AsyncIterable<
     | { type: 'log'; line: LogLine }
     | { type: 'outcome'; result: RunnerResult | null; exit: RunnerExit; resultBytes: Uint8Array | null }
   >;
@@ -78,7 +80,12 @@ export interface Fleet {
     name: string;
     code: CodeSpec;
     authMode: 'private' | 'public' | 'shared';
-    settings: { maxMultiplexing: number; requestTimeoutSeconds: number; startupTimeoutSeconds: number; machineTypes: string[] };
+    settings: {
+      maxMultiplexing: number;
+      requestTimeoutSeconds: number;
+      startupTimeoutSeconds: number;
+      machineTypes: string[];
+    };
     /** Host names by which this client reached us; become FAL_* variables in the runner. */
     clientHosts: { grpcHost: string; restHost: string; runHost: string; queueHost: string; wsHost: string };
   }): Promise<EphemeralRun>;

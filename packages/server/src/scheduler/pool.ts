@@ -1,4 +1,4 @@
-import { LannerError, type Clock, type Timer } from '@lanner/protocol';
+import type { Clock, LannerError, Timer } from '@lanner/protocol';
 import type { Logger } from 'pino';
 import type { ResolvedApp } from '../apps/apps.ts';
 import { decide, desiredRunners, findHold, type PoolSample, type ScalingAction } from './decide.ts';
@@ -259,7 +259,9 @@ export class Pool implements RunnerOwner, SlotTableOwner {
       waitingCount: this.#table.waiters.size,
       waitingSinceMs: this.#table.waiters.sinceMs(),
       ready: this.#table.size,
-      startingIds: [...this.#starting].filter((runner) => !this.#replacements.isReplacement(runner)).map((r) => r.runnerId),
+      startingIds: [...this.#starting]
+        .filter((runner) => !this.#replacements.isReplacement(runner))
+        .map((r) => r.runnerId),
       idle: (function* () {
         for (const { runnerId, idleSinceMs, everServed } of idle) yield { runnerId, sinceMs: idleSinceMs, everServed };
       })(),

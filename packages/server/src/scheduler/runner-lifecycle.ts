@@ -1,4 +1,14 @@
-import { toLannerError, type Clock, type LannerError, type RunnerExit, type RunnerResult, type RunnerSnapshot, type StartRunnerRequest, type SupervisorEvent, type Timer } from '@lanner/protocol';
+import {
+  toLannerError,
+  type Clock,
+  type LannerError,
+  type RunnerExit,
+  type RunnerResult,
+  type RunnerSnapshot,
+  type StartRunnerRequest,
+  type SupervisorEvent,
+  type Timer,
+} from '@lanner/protocol';
 import type { Logger } from 'pino';
 import type { Keys } from '../auth/keys.ts';
 import type { RunnerLogs } from '../observe/runner-logs.ts';

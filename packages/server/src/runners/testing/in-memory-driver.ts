@@ -11,7 +11,7 @@ import {
   type SupervisorEvent,
   type SupervisorStatus,
 } from '@lanner/protocol';
-import type { DriverAdoption, RunnerDriver } from './runner-driver.ts';
+import type { DriverAdoption, RunnerDriver } from '../runner-driver.ts';
 
 /** What a runner of the in-memory driver does after it was started. */
 export interface RunnerScript {
@@ -174,7 +174,13 @@ export class InMemoryDriver implements RunnerDriver {
     if (snapshot.phase === 'exited') return;
     snapshot.phase = 'exited';
     snapshot.exit = { code: null, signal: null, message: `It ended: ${exit.reason}.`, ...exit };
-    this.#emit({ seq: this.#nextSeq(), atMs: this.#clock.nowMs(), type: 'runner.exited', runnerId, exit: snapshot.exit });
+    this.#emit({
+      seq: this.#nextSeq(),
+      atMs: this.#clock.nowMs(),
+      type: 'runner.exited',
+      runnerId,
+      exit: snapshot.exit,
+    });
   }
 
   #arrive(runnerId: string, script: RunnerScript): void {
