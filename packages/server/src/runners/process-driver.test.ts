@@ -139,7 +139,7 @@ describe('the supervisor process', () => {
     });
   });
 
-  it('that dies is started again, its runners are told as crashed, and new ones can start', async () => {
+  it('that dies is started again, its runners are told as killed, and new ones can start', async () => {
     await driver.start();
     const lost = aRequest('serve');
     await driver.startRunner(lost);
@@ -150,7 +150,7 @@ describe('the supervisor process', () => {
     const exits = events.filter((event) => event.type === 'runner.exited');
     assert.deepEqual(
       exits.map((event) => [event.runnerId, event.exit.reason]),
-      [[lost.runnerId, 'crashed']],
+      [[lost.runnerId, 'killed']],
     );
     await reconnected(pid);
     events.length = 0;

@@ -188,10 +188,11 @@ class SupervisorDriver implements ProcessDriver {
         atMs: this.#clock.nowMs(),
         type: 'runner.exited',
         runnerId,
+        // Not `crashed`: it says nothing about the app, so nothing is held back because of it.
         exit: {
-          reason: 'crashed',
+          reason: 'killed',
           code: null,
-          signal: null,
+          signal: 'SIGKILL',
           message: 'The supervisor of this machine ended, and its runners with it.',
         },
       });

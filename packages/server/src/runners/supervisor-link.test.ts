@@ -172,7 +172,7 @@ describe('a driver whose event stream breaks', () => {
     await until(() => events.some((event) => event.type === 'runner.exited'));
   });
 
-  it('reports its runners as crashed when another supervisor took the place of its own', async () => {
+  it('reports its runners as killed when another supervisor took the place of its own', async () => {
     await driver.start();
     await driver.startRunner({ ...aRequest('run-1', 'slow') });
     await until(() => events.some((event) => event.type === 'runner.phase'));
@@ -180,7 +180,7 @@ describe('a driver whose event stream breaks', () => {
     supervisor = await startFakeSupervisor({ socketPath: supervisor.socketPath });
     await until(() => events.some((event) => event.type === 'runner.exited'));
     const exited = events.find((event) => event.type === 'runner.exited')!;
-    assert.equal(exited.type === 'runner.exited' && exited.exit.reason, 'crashed');
+    assert.equal(exited.type === 'runner.exited' && exited.exit.reason, 'killed');
   });
 });
 

@@ -1,7 +1,7 @@
 import type { Clock, LannerError, Timer } from '@lanner/protocol';
 import type { Logger } from 'pino';
 import type { ResolvedApp } from '../apps/apps.ts';
-import { decide, desiredRunners, findHold, type PoolSample, type ScalingAction } from './decide.ts';
+import { chooseMachineType, decide, desiredRunners, findHold, type PoolSample, type ScalingAction } from './decide.ts';
 import { DecisionHistory, type RecordedDecision } from './decision-history.ts';
 import type { Slot, SlotOutcome, SlotRequest } from './dispatcher.ts';
 import type { LogLine, RunnerView } from './fleet.ts';
@@ -312,8 +312,10 @@ export class Pool implements RunnerOwner, SlotTableOwner {
     const { machineTypes } = this.#app.alias.settings;
     const hold = findHold(nowMs, this.#starts.obstacles, machineTypes);
     if (hold) return hold.untilMs;
+    const choice = chooseMachineType(machineTypes, this.#starts.obstacles.blockedMachineTypes, nowMs);
+    if (!('machineType' in choice)) return choice.blockedUntilMs;
     for (const old of missing) {
-      const replacement = this.#launch(machineTypes[0] ?? 'XS', 'rollout');
+      const replacement = this.#launch(choice.machineType, 'rollout');
       this.#replacements.begun(old, replacement);
       this.#starting.add(replacement);
     }

@@ -358,6 +358,16 @@ describe('a runner that cannot come', () => {
     assert.equal(codeOf(lost.error), 'supervisor_unavailable');
   });
 
+  it('is not what the death of a supervisor says: those who wait get a runner of the next one', async () => {
+    harness.deploy('hello', { maxConcurrency: 1 });
+    harness.driver.script = () => ({ readyAfterMs: 1_000 });
+    const call = track(harness.scheduler.acquire(harness.request('hello')));
+    await harness.clock.advance(500);
+    harness.driver.exit(harness.driver.live[0]!.request.runnerId, { reason: 'killed', signal: 'SIGKILL' });
+    await harness.clock.advance(1_000);
+    assert.ok(slotOf(call));
+  });
+
   it('is app_suspended when the cap is zero', async () => {
     harness.deploy('hello', { maxConcurrency: 0 });
     const call = track(harness.scheduler.acquire(harness.request('hello')));
