@@ -92,7 +92,16 @@ async function measureStart(): Promise<void> {
     const startedAtMs = performance.now();
     const server = spawn(
       process.execPath,
-      [join(repositoryRoot, 'packages/cli/bin/lanner.js'), 'serve', '--data-dir', home, '--port', '0', '--http-port', '0'],
+      [
+        join(repositoryRoot, 'packages/cli/bin/lanner.js'),
+        'serve',
+        '--data-dir',
+        home,
+        '--port',
+        '0',
+        '--http-port',
+        '0',
+      ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     await new Promise<void>((settle, reject) => {
@@ -116,7 +125,12 @@ async function measureStart(): Promise<void> {
   }
   const best = [...timesMs.slice(1)].sort((a, b) => a - b);
   const medianMs = percentile(best, 0.5);
-  rows.push({ measure: 'lanner serve → ready (new folder)', result: `${medianMs.toFixed(0)} ms`, budget: '≤ 700 ms', isMet: medianMs <= 700 });
+  rows.push({
+    measure: 'lanner serve → ready (new folder)',
+    result: `${medianMs.toFixed(0)} ms`,
+    budget: '≤ 700 ms',
+    isMet: medianMs <= 700,
+  });
 }
 
 async function measureColdStarts(platform: Platform): Promise<void> {
@@ -155,7 +169,12 @@ async function measureWithoutZygote(platform: Platform): Promise<void> {
   }
   timesMs.sort((a, b) => a - b);
   const p50 = percentile(timesMs, 0.5);
-  rows.push({ measure: 'the same, environment built, no zygote yet', result: `${p50.toFixed(0)} ms`, budget: '≤ 600 ms', isMet: p50 <= 600 });
+  rows.push({
+    measure: 'the same, environment built, no zygote yet',
+    result: `${p50.toFixed(0)} ms`,
+    budget: '≤ 600 ms',
+    isMet: p50 <= 600,
+  });
 }
 
 async function measureRedeploy(platform: Platform): Promise<void> {
@@ -183,7 +202,12 @@ print("SPENT", spent)
   const { stdout, stderr } = await platform.python(script);
   const seconds = Number(/SPENT ([\d.]+)/.exec(stdout)?.[1] ?? Number.NaN);
   if (Number.isNaN(seconds)) throw new Error(stdout + stderr);
-  rows.push({ measure: "deploy again, nothing changed: server's share", result: `${(seconds * 1000).toFixed(0)} ms`, budget: '≤ 500 ms', isMet: seconds <= 0.5 });
+  rows.push({
+    measure: "deploy again, nothing changed: server's share",
+    result: `${(seconds * 1000).toFixed(0)} ms`,
+    budget: '≤ 500 ms',
+    isMet: seconds <= 0.5,
+  });
 }
 
 async function measureIdle(platform: Platform): Promise<void> {
@@ -220,4 +244,5 @@ process.stdout.write(
   `\n${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${python}, ${new Date().toISOString().slice(0, 10)}\n\n`,
 );
 process.stdout.write('| measure | result | budget | met |\n|---|---|---|---|\n');
-for (const row of rows) process.stdout.write(`| ${row.measure} | ${row.result} | ${row.budget} | ${row.isMet ? 'yes' : 'no'} |\n`);
+for (const row of rows)
+  process.stdout.write(`| ${row.measure} | ${row.result} | ${row.budget} | ${row.isMet ? 'yes' : 'no'} |\n`);

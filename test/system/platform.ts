@@ -48,7 +48,12 @@ export interface Platform {
 }
 
 /** Runs a program to its end, with exactly this environment. */
-export function runCommand(command: string, args: string[], env: NodeJS.ProcessEnv, options: RunOptions = {}): Promise<CommandResult> {
+export function runCommand(
+  command: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  options: RunOptions = {},
+): Promise<CommandResult> {
   return new Promise((settle, reject) => {
     const child = spawn(command, args, {
       env,
@@ -77,7 +82,9 @@ export function runCommand(command: string, args: string[], env: NodeJS.ProcessE
 
 /** The environment of a newcomer's shell: nothing of fal or Lanner in it. */
 export function bareEnvironment(home: string): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(FAL_|LANNER_|ISOLATE_|NODE_(?!EXTRA)|https?_proxy|no_proxy)/i.test(name));
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(FAL_|LANNER_|ISOLATE_|NODE_(?!EXTRA)|https?_proxy|no_proxy)/i.test(name),
+  );
   return { ...Object.fromEntries(kept), HOME: home, FAL_HOME_DIR: join(home, '.fal'), NO_COLOR: '1', COLUMNS: '200' };
 }
 
@@ -85,7 +92,10 @@ export function bareEnvironment(home: string): NodeJS.ProcessEnv {
 export async function waitForLine(child: ChildProcess, pattern: RegExp, withinMs: number): Promise<string> {
   return new Promise((settle, reject) => {
     let seen = '';
-    const timer = setTimeout(() => reject(new Error(`no line like ${pattern} within ${withinMs} ms; saw:\n${seen}`)), withinMs);
+    const timer = setTimeout(
+      () => reject(new Error(`no line like ${pattern} within ${withinMs} ms; saw:\n${seen}`)),
+      withinMs,
+    );
     const look = (text: string): void => {
       seen += text;
       if (!pattern.test(seen)) return;
@@ -102,7 +112,9 @@ export async function waitForLine(child: ChildProcess, pattern: RegExp, withinMs
 }
 
 /** Starts a platform. `serveArgs` are added to `lanner serve`. */
-export async function startPlatform(options: { serveArgs?: string[]; mode?: 'path' | 'domain' } = {}): Promise<Platform> {
+export async function startPlatform(
+  options: { serveArgs?: string[]; mode?: 'path' | 'domain' } = {},
+): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'lanner-system-'));
   const dataDir = join(home, 'data');
   const owner = 'acme';
@@ -117,12 +129,19 @@ export async function startPlatform(options: { serveArgs?: string[]; mode?: 'pat
     runCommand(process.execPath, [lannerBin, ...args], { ...bare, ...runOptions.env }, runOptions);
 
   const startServer = async (): Promise<void> => {
-    server = spawn(process.execPath, [lannerBin, 'serve', '--data-dir', dataDir, '--account', owner, ...ports, ...(options.serveArgs ?? [])], {
-      env: bare,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    server = spawn(
+      process.execPath,
+      [lannerBin, 'serve', '--data-dir', dataDir, '--account', owner, ...ports, ...(options.serveArgs ?? [])],
+      {
+        env: bare,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     await waitForLine(server, /ready/i, 60_000);
-    const state = JSON.parse(await readFile(join(dataDir, 'run/server.json'), 'utf8')) as { tlsPort: number; httpPort: number };
+    const state = JSON.parse(await readFile(join(dataDir, 'run/server.json'), 'utf8')) as {
+      tlsPort: number;
+      httpPort: number;
+    };
     ports = ['--port', String(state.tlsPort), '--http-port', String(state.httpPort)];
     const printed = await lanner(['env', '--data-dir', dataDir, '--format', 'json', '--mode', options.mode ?? 'path']);
     if (printed.code !== 0) throw new Error(`lanner env failed:\n${printed.stdout}${printed.stderr}`);
