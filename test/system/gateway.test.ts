@@ -102,17 +102,20 @@ describe('calls of real apps that do not go well', () => {
   });
 
   it('tells the app that its caller left, and frees the slot', async () => {
-    await ask('/single/');
     const leave = new AbortController();
-    const left = platform.call('/single/long', { ...post, signal: leave.signal }).then(
+    const left = platform.call('/plural/long', { ...post, signal: leave.signal }).then(
       () => assert.fail('nobody answered'),
       (error: Error) => error.name,
     );
-    await new Promise((settle) => setTimeout(settle, 700));
+    const cancelled = async (): Promise<boolean[]> =>
+      Object.values((await ask<{ ids: Record<string, boolean> }>('/plural/cancelled')).ids);
+    await eventually(async () => assert.deepEqual(await cancelled(), [false]), 10_000);
     leave.abort();
     assert.equal(await left, 'AbortError');
-    const { ids } = await ask<{ ids: Record<string, boolean> }>('/single/cancelled');
-    assert.deepEqual(Object.values(ids), [true], 'the /cancel route of the app was called with the same id');
+    await eventually(
+      async () => assert.deepEqual(await cancelled(), [true], 'its /cancel route was called with the same id'),
+      5_000,
+    );
   });
 
   it('gives one runner three calls at a time where the app allows it, and no fourth', async () => {
