@@ -1,7 +1,14 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadServerConfig, type RunningServer, type ServerConfig, type ServerFlags } from '@lanner/server/config';
+import {
+  defaultDataRoot,
+  loadServerConfig,
+  type RunningServer,
+  type ServerConfig,
+  type ServerFlags,
+} from '@lanner/server/config';
 import { note, print } from '../output.ts';
+import { toShellWord } from '../shell-word.ts';
 
 /** How long requests in flight may go on after the first signal; a second signal ends them at once. */
 const graceMs = 30_000;
@@ -39,7 +46,8 @@ function supervisorEntry(): string {
 function announce(config: ServerConfig, ports: { tlsPort: number; httpPort: number }): void {
   print(`Lanner is ready at https://localhost:${ports.tlsPort} (clear text and proxy: port ${ports.httpPort}).`);
   if (config.domain !== null) print(`Domain: https://${config.domain}:${ports.tlsPort}`);
-  const folder = process.env.LANNER_HOME === config.dataDir ? '' : ` --data-dir ${config.dataDir}`;
+  const isFound = (process.env.LANNER_HOME || defaultDataRoot()) === config.dataDir;
+  const folder = isFound ? '' : ` --data-dir ${toShellWord(config.dataDir)}`;
   print(`Next: eval "$(lanner env${folder})" && fal deploy app.py::MyApp`);
 }
 
