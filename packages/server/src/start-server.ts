@@ -1,7 +1,6 @@
-import { systemClock, type Clock } from '@lanner/protocol';
+import { LannerError, systemClock, type Clock } from '@lanner/protocol';
 import { createRestHandler } from './api/rest/create-rest-handler.ts';
 import { createRpcHandler } from './api/rpc/create-rpc-handler.ts';
-import { hasPermission } from './auth/permissions.ts';
 import { clientHosts } from './config/client-environment.ts';
 import { dataDirLayout, ensureDataDir } from './config/data-dir.ts';
 import { lockDataDir } from './config/lock.ts';
@@ -70,7 +69,7 @@ export async function startServer(config: ServerConfig, options: StartServerOpti
     await ca.start();
     releasers.add(() => ca.stop());
 
-    const runnerLogs = await createRunnerLogs({ folder: dataDir.runnerLogs, clock, log });
+    const runnerLogs = createRunnerLogs({ directory: dataDir.runnerLogs, clock, log });
     releasers.add(() => runnerLogs.close());
 
     const driver = createProcessDriver({ dataDir: dataDir.root, supervisorEntry: options.supervisorEntry, clock, log });
@@ -97,7 +96,6 @@ export async function startServer(config: ServerConfig, options: StartServerOpti
       targets: scheduler,
       dispatcher: scheduler,
       authenticator: store.authenticator,
-      hasRunPermission: (principal) => hasPermission(principal, 'serverless:apps:run'),
       clock,
       log,
     });
@@ -107,7 +105,17 @@ export async function startServer(config: ServerConfig, options: StartServerOpti
     });
     releasers.add(forgetEnded);
 
-    const api = { ...store, fleet: scheduler, driver, runnerLogs, clock, log, isServing: () => isServing };
+    const ending = new AbortController();
+    const api = {
+      ...store,
+      fleet: scheduler,
+      driver,
+      runnerLogs,
+      clock,
+      log,
+      isServing: () => isServing,
+      endOfRuns: ending.signal,
+    };
     const rpc = createRpcHandler(api);
     const rest = createRestHandler(api);
 
@@ -155,6 +163,8 @@ export async function startServer(config: ServerConfig, options: StartServerOpti
       account: credentials.account,
       async stop({ graceMs, leaveSupervisor = false }) {
         log.info({ graceMs, leaveSupervisor }, 'server stopping');
+        // Runs live as long as their command; waiting for them would be waiting for ever.
+        ending.abort(new LannerError('shutting_down', 'The server is stopping, and with it this run ends.'));
         await releasers.release({ graceMs, leaveSupervisor });
         await flushLogger(log);
       },

@@ -115,6 +115,7 @@ export class SyncCall implements UpstreamReceiver {
       signal: this.#abort.signal,
       startDeadlineMs,
       ...(hint === undefined ? {} : { hint }),
+      caller: { requestId: this.#requestId, accountId: principal?.accountId ?? null },
     });
     this.#waitMs = clock.monotonicMs() - this.#startedAtMs;
     if ((this.#phase as string) === 'over') {

@@ -101,6 +101,7 @@ export class UpgradeCall {
       signal: this.#abort.signal,
       startDeadlineMs: startSeconds === null ? null : this.#startedAtMs + startSeconds * 1000,
       ...(hint === undefined ? {} : { hint }),
+      caller: { requestId: this.#requestId, accountId: principal?.accountId ?? null },
     });
     this.#waitMs = clock.monotonicMs() - this.#startedAtMs;
     if (this.#isOver) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { isLannerError } from '@lanner/protocol';
 import { createVirtualClock, type VirtualClock } from '../lib/virtual-clock.ts';
-import type { LogLine } from '../scheduler/fleet.ts';
+import type { LogLine } from './log-line.ts';
 import { createRunnerLogs, type RunnerLogLimits } from './create-runner-logs.ts';
 import { createLogger } from './logger.ts';
 import type { RunnerLogs } from './runner-logs.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { LannerError, type Clock, type Timer } from '@lanner/protocol';
-import type { LogLine } from '../scheduler/fleet.ts';
+import type { LogLine } from './log-line.ts';
 import { enforceLogBudget } from './log-budget.ts';
 import type { Logger } from './logger.ts';
 import {

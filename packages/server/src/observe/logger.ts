@@ -1,3 +1,4 @@
+import { systemClock } from '@lanner/protocol';
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 
 /** Structured log: object first, then a constant message. Children bind `component`. */
@@ -42,7 +43,7 @@ export function createLogger({ level = 'info', destination }: LoggerOptions = {}
     {
       level,
       base: null,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp: () => `,"time":"${new Date(systemClock.nowMs()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: secretNames.flatMap((name) => [name, `*.${name}`]), censor: '[hidden]' },
     },

@@ -1,4 +1,4 @@
-import type { LogLine } from '../scheduler/fleet.ts';
+import type { LogLine } from './log-line.ts';
 
 /** What a runner's log belongs to; kept beside its lines. */
 export interface RunnerLogOwner {

@@ -1,5 +1,8 @@
 import type { CodeSpec } from '../apps/app-types.ts';
-import type { LogLevel, LogSource, RunnerExit, RunnerResult } from '@lanner/protocol';
+import type { LogLine } from '../observe/log-line.ts';
+import type { RunnerExit, RunnerResult } from '@lanner/protocol';
+
+export type { LogLine };
 
 export type RunnerState =
   | 'PENDING'
@@ -32,14 +35,6 @@ export interface RunnerView {
   endReason: string | null;
 }
 
-/** One line of a runner, as people see it. */
-export interface LogLine {
-  atMs: number;
-  source: LogSource;
-  level: LogLevel;
-  line: string;
-  labels?: Record<string, string>;
-}
 
 /** A run that is attached to one `Run` call. */
 export interface EphemeralRun {
