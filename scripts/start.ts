@@ -99,6 +99,7 @@ async function main(): Promise<number> {
   const dataFolder = dataDir[1] ?? process.env['LANNER_HOME'] ?? defaultDataRoot();
   const server = spawn(process.execPath, [lannerBin, 'serve', ...(await portArguments(given)), ...given], {
     cwd: root,
+    env: { ...process.env, LANNER_LOG_FORMAT: 'pretty' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = new Promise<number>((settle) => server.once('exit', (code) => settle(code ?? 0)));

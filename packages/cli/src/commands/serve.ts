@@ -8,6 +8,7 @@ import {
   type ServerFlags,
 } from '@lanner/server/config';
 import { note, print } from '../output.ts';
+import { readableLogDestination } from '../readable-log.ts';
 import { toShellWord } from '../shell-word.ts';
 
 /** How long requests in flight may go on after the first signal; a second signal ends them at once. */
@@ -25,8 +26,14 @@ export async function serve(options: ServeOptions): Promise<void> {
     return serveInBackground(config, (state) => announce(config, state));
   }
   const signals = listenForSignals();
-  const { startServer } = await import('@lanner/server');
-  const server: RunningServer = await startServer(config, { supervisorEntry: supervisorEntry() });
+  const [{ createLogger, startServer }, destination] = await Promise.all([
+    import('@lanner/server'),
+    readableLogDestination(process.env, process.stderr.isTTY),
+  ]);
+  const server: RunningServer = await startServer(config, {
+    supervisorEntry: supervisorEntry(),
+    ...(destination === null ? {} : { log: createLogger({ destination }) }),
+  });
   announce(config, server);
   const first = await signals.next();
   note(`${first}: stopping. Requests in flight have ${graceMs / 1000} seconds; once more ends them now.`);
