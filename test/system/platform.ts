@@ -1,6 +1,6 @@
 /** A real platform for whole-system tests: `lanner serve` in a temporary folder, and the official clients against it. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ensurePythonEnv } from '../../scripts/python-env.ts';
@@ -22,6 +22,8 @@ export interface RunOptions {
   onStdout?: (text: string) => void;
   timeoutMs?: number;
   signal?: AbortSignal;
+  /** User (and group) it runs as; default ours. */
+  uid?: number | undefined;
 }
 
 export interface Platform {
@@ -47,6 +49,10 @@ export interface Platform {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+function identity(uid: number | undefined): { uid?: number; gid?: number } {
+  return uid === undefined ? {} : { uid, gid: uid };
+}
+
 /** Runs a program to its end, with exactly this environment. */
 export function runCommand(
   command: string,
@@ -61,6 +67,7 @@ export function runCommand(
       stdio: ['pipe', 'pipe', 'pipe'],
       signal: options.signal,
       killSignal: 'SIGINT',
+      ...identity(options.uid),
     });
     let stdout = '';
     let stderr = '';
@@ -111,11 +118,18 @@ export async function waitForLine(child: ChildProcess, pattern: RegExp, withinMs
   });
 }
 
-/** Starts a platform. `serveArgs` are added to `lanner serve`. */
-export async function startPlatform(
-  options: { serveArgs?: string[]; mode?: 'path' | 'domain' } = {},
-): Promise<Platform> {
+export interface PlatformOptions {
+  /** Added to `lanner serve`. */
+  serveArgs?: string[];
+  mode?: 'path' | 'domain';
+  /** User (and group) the server runs as; default ours. */
+  uid?: number;
+}
+
+/** Starts a platform in a folder of its own. */
+export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'lanner-system-'));
+  if (options.uid !== undefined) await chown(home, options.uid, options.uid);
   const dataDir = join(home, 'data');
   const owner = 'acme';
   const bare = bareEnvironment(home);
@@ -126,7 +140,12 @@ export async function startPlatform(
   let variables: Record<string, string> = {};
 
   const lanner = (args: string[], runOptions: RunOptions = {}): Promise<CommandResult> =>
-    runCommand(process.execPath, [lannerBin, ...args], { ...bare, ...runOptions.env }, runOptions);
+    runCommand(
+      process.execPath,
+      [lannerBin, ...args],
+      { ...bare, ...runOptions.env },
+      { uid: options.uid, ...runOptions },
+    );
 
   const startServer = async (): Promise<void> => {
     server = spawn(
@@ -135,6 +154,7 @@ export async function startPlatform(
       {
         env: bare,
         stdio: ['ignore', 'pipe', 'pipe'],
+        ...identity(options.uid),
       },
     );
     await waitForLine(server, /ready/i, 60_000);
