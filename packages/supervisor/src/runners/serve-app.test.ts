@@ -161,14 +161,22 @@ for (const isProcessGroup of [false, true]) {
     it('is told as out of memory when it needs more than its limit', async (context) => {
       const app = await start(
         `def main():
-    hog = []
-    while True:
-        hog.append(b'x' * (8 * 1024 * 1024))`,
+    import time
+    time.sleep(1) # the group is entered beside the start
+    hog = [b'x' * (8 * 1024 * 1024) for _ in range(60)]
+    print('no limit', flush=True)
+    time.sleep(3600)`,
         { limits: { memoryMiB: 128, cpus: 1 } },
       );
-      const { reason } = await exit(app.runnerId);
-      if (reason === 'crashed') context.skip('no limits on this machine');
-      else assert.equal(reason, 'out_of_memory');
+      const ended = await stream.find(
+        (event) =>
+          'runnerId' in event &&
+          event.runnerId === app.runnerId &&
+          (event.type === 'runner.exited' || (event.type === 'runner.log' && event.line === 'no limit')),
+      );
+      if (ended.type === 'runner.exited') return assert.equal(ended.exit.reason, 'out_of_memory');
+      await test.api.call('POST', `/v1/runners/${app.runnerId}/kill`);
+      context.skip('control groups are not writable here');
     });
   });
 }
