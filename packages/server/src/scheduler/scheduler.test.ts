@@ -265,6 +265,7 @@ describe('a runner that cannot come', () => {
       const call = track(harness.scheduler.acquire(harness.request('hello')));
       await harness.clock.advance(0);
       assert.equal(codeOf(call.error), reason);
+      assert.equal(harness.driver.startRequests.length, 1, 'the next start waits');
     });
   }
 

@@ -249,12 +249,17 @@ export class Runner {
     if (exposedPort === undefined) return;
     const startedAtMs = clock.monotonicMs();
     const { signal } = this.#starting;
+    let waitsFor = '';
     const timer = this.#setTimer(startupTimeoutMs, () => {
       const seconds = Math.round(startupTimeoutMs / 1000);
-      this.#end('startup_timeout', `The app was not ready within ${seconds} s.`, this.request.graceMs);
+      const message = `The app was not ready within ${seconds} s: ${waitsFor}.`;
+      this.#end('startup_timeout', message, this.request.graceMs);
     });
     const target = { address: this.address, port: exposedPort, clock, signal };
-    waitUntilReady({ ...target, healthCheck, listening: this.#listening.promise })
+    const onWait = (clause: string): void => {
+      waitsFor = clause;
+    };
+    waitUntilReady({ ...target, healthCheck, listening: this.#listening.promise, onWait })
       .then(() => {
         timer.cancel();
         this.#move('setup'); // a bridge that is newer or older may leave it out

@@ -79,7 +79,7 @@ for (const isProcessGroup of [false, true]) {
       });
       const { reason, message } = await exit(sick.runnerId);
       assert.equal(reason, 'startup_timeout');
-      assert.match(message, /not ready within 2 s/);
+      assert.match(message, /not ready within 2 s: the health check failed: \/sick /);
       assert.equal(
         stream.events.some(
           (event) => event.type === 'runner.phase' && event.runnerId === sick.runnerId && event.phase === 'ready',

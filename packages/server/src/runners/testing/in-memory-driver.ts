@@ -187,7 +187,7 @@ export class InMemoryDriver implements RunnerDriver {
     const { snapshot } = this.runners.get(runnerId)!;
     if (snapshot.phase === 'exited' || snapshot.phase === 'stopping') return;
     for (const line of script.logLines ?? []) this.log(runnerId, line);
-    if (script.startFailure) return this.exit(runnerId, script.startFailure);
+    if (script.startFailure) return this.#failStart(runnerId, script.startFailure);
     if (script.result) {
       this.#results.set(runnerId, script.result.bytes);
       const { result } = script.result;
@@ -195,6 +195,13 @@ export class InMemoryDriver implements RunnerDriver {
       return this.exit(runnerId, { reason: 'finished', code: 0 });
     }
     this.setPhase(runnerId, 'ready');
+  }
+
+  #failStart(runnerId: string, exit: NonNullable<RunnerScript['startFailure']>): void {
+    if (exit.reason !== 'startup_timeout') return this.exit(runnerId, exit);
+    // A supervisor that gives up on a start stops the process first, and tells why when it has ended.
+    this.setPhase(runnerId, 'stopping');
+    this.#clock.setTimer(0, () => this.exit(runnerId, exit));
   }
 
   #nextSeq(): number {
