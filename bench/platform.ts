@@ -10,6 +10,7 @@ import { request } from 'node:http';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { SupervisorStatus } from '@lanner/protocol';
 import { repositoryRoot, startPlatform, type Platform } from '../test/system/platform.ts';
 
 const { values } = parseArgs({ options: { calls: { type: 'string', default: '40' } } });
@@ -29,7 +30,7 @@ function percentile(sorted: number[], share: number): number {
 
 /** One POST over the clear-text port; resolves with the time to the first byte of the answer. */
 function timeToFirstByteMs(platform: Platform, path: string, body: string): Promise<{ ms: number; status: number }> {
-  const state = JSON.parse(readFileSync(join(platform.dataDir, 'run/server.json'), 'utf8')) as { httpPort: number };
+  const state = serverState(platform);
   return new Promise((settle, reject) => {
     const startedAtMs = performance.now();
     const call = request(
@@ -210,6 +211,69 @@ print("SPENT", spent)
   });
 }
 
+/** Callers against the running app, straight and through the platform, in turns. */
+async function measureThroughput(platform: Platform): Promise<void> {
+  await platform.fal(['apps', 'scale', 'hello', '--max-concurrency', '1', '--max-multiplexing', '64']);
+  if ((await timeToFirstByteMs(platform, '/hello/', '{}')).status !== 200) throw new Error('hello does not answer');
+  const runner = (await supervisorStatus(platform)).runners.find(({ phase }) => phase === 'ready');
+  if (!runner) throw new Error('no ready runner');
+  const { httpPort } = serverState(platform);
+  const direct: number[] = [];
+  const through: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    direct.push(load(runner.address, 8080, '/', ''));
+    through.push(load('127.0.0.1', httpPort, `/run/${platform.owner}/hello/`, platform.variables['FAL_KEY'] ?? ''));
+  }
+  const median = (values: number[]): number =>
+    percentile(
+      [...values].sort((a, b) => a - b),
+      0.5,
+    );
+  const ratio = median(through) / median(direct);
+  rows.push({
+    measure: 'sync calls/s at 32 callers before fal.App, clear text',
+    result: `${median(through)}/s against ${median(direct)}/s direct: ${ratio.toFixed(2)}×`,
+    budget: '≥ 0.9×',
+    isMet: ratio >= 0.9,
+  });
+}
+
+function load(host: string, port: number, path: string, key: string): number {
+  const output = execFileSync(
+    process.execPath,
+    [join(import.meta.dirname, 'gateway/load.ts'), String(port), path, '32', '3'],
+    {
+      encoding: 'utf8',
+      env: { ...process.env, LOAD_HOST: host, LOAD_KEY: key, LOAD_BODY: '{}' },
+    },
+  );
+  const { callsPerSecond, failures } = JSON.parse(output) as { callsPerSecond: number; failures: number };
+  if (failures > 0) throw new Error(`${failures} calls failed`);
+  return callsPerSecond;
+}
+
+function serverState(platform: Platform): { tlsPort: number; httpPort: number } {
+  return JSON.parse(readFileSync(join(platform.dataDir, 'run/server.json'), 'utf8')) as {
+    tlsPort: number;
+    httpPort: number;
+  };
+}
+
+function supervisorStatus(platform: Platform): Promise<SupervisorStatus> {
+  const { socket } = JSON.parse(readFileSync(join(platform.dataDir, 'run/supervisor.json'), 'utf8')) as {
+    socket: string;
+  };
+  return new Promise((settle, reject) => {
+    request({ socketPath: socket, path: '/v1/status' }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+      response.on('end', () => settle(JSON.parse(text) as SupervisorStatus));
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
 async function measureIdle(platform: Platform): Promise<void> {
   await platform.fal(['apps', 'delete', 'hello']);
   const supervisor = Number(readFileSync(join(platform.dataDir, 'run/supervisor.pid'), 'utf8'));
@@ -234,6 +298,7 @@ const platform = await startPlatform();
 try {
   await measureColdStarts(platform);
   await measureRedeploy(platform);
+  await measureThroughput(platform);
   await measureWithoutZygote(platform);
   await measureIdle(platform);
 } finally {

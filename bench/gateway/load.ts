@@ -1,6 +1,8 @@
 /**
  * Callers in a process of their own, each with one connection and one request at a time; written on bare sockets, so that
  * it costs little beside what it measures. Usage: node load.ts PORT PATH CALLERS SECONDS; prints one line of JSON.
+ * LOAD_HOST (default 127.0.0.1), LOAD_KEY and LOAD_BODY change what is sent and where; the key is no argument, so that it
+ * stays out of process lists.
  */
 import { connect } from 'node:net';
 
@@ -10,9 +12,11 @@ const [port, path, callers, seconds] = [
   Number(process.argv[4]),
   Number(process.argv[5]),
 ];
-const body = '{"prompt":"a cat"}';
+const host = process.env['LOAD_HOST'] ?? '127.0.0.1';
+const key = process.env['LOAD_KEY'] ?? 'id:secret';
+const body = process.env['LOAD_BODY'] ?? '{"prompt":"a cat"}';
 const request = Buffer.from(
-  `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Key id:secret\r\naccept: */*\r\n` +
+  `POST ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\nauthorization: Key ${key}\r\naccept: */*\r\n` +
     `user-agent: bench\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
 );
 const warmUpMs = 500;
@@ -24,7 +28,7 @@ let calls = 0;
 
 function call(): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, host);
     socket.setNoDelay(true);
     socket.on('error', reject);
     let sentAtMs = 0;
