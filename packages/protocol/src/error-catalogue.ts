@@ -79,6 +79,7 @@ export const errorCatalogue = {
   runner_disconnected: entry(503, 'aborted', 'app', 'The runner closed the connection before answering.', 'runner_disconnected'),
   runner_incomplete_response: entry(502, 'aborted', 'app', 'The runner sent a broken or truncated answer.', 'runner_incomplete_response'),
   client_disconnected: entry(499, 'aborted', 'caller', 'The caller went away.', 'client_disconnected'),
+  client_cancelled: entry(499, 'aborted', 'caller', 'The queued request was cancelled.', 'client_cancelled'),
   // the platform itself
   shutting_down: entry(503, 'unavailable', 'platform', 'The server is stopping.', 'internal_error'),
   supervisor_unavailable: entry(503, 'aborted', 'platform', 'The supervisor cannot be reached.', 'internal_error'),

@@ -13,6 +13,10 @@
  * | `POST /v1/runners/ID/stop` | {@link StopRequest} → 204 (404 unknown) |
  * | `POST /v1/runners/ID/kill` | → 204 (404 unknown) |
  * | `GET /v1/runners/ID/result` | → bytes of the pickled result; `DELETE` forgets it |
+ * | `POST /v1/runners/ID/attempts` | one line of {@link AttemptOrder}, then the body → 204 once the request is on its way; the same id again changes nothing |
+ * | `GET /v1/attempts` | → list of {@link AttemptSnapshot}: running ones, and finished ones that were not forgotten |
+ * | `GET /v1/attempts/ID/result` | → bytes of the answer's body |
+ * | `DELETE /v1/attempts/ID` | → 204; a finished attempt and its result are forgotten |
  * | `POST /v1/shutdown` | {@link StopRequest} → 204, then everything ends |
  *
  * Errors: status of the catalogue, body {@link SupervisorErrorBody}.
@@ -177,6 +181,58 @@ export interface RunnerResult {
   failure?: { code: ErrorCode; message: string };
 }
 
+/** One try of a queued request, executed by the supervisor against the app: it goes on when the server dies. */
+export interface AttemptOrder {
+  /** Chosen by the server, never used twice; also the lease token of the attempt. */
+  attemptId: string;
+  /** Where the app listens on the runner's address. */
+  port: number;
+  method: string;
+  /** With the query. */
+  path: string;
+  /** Name, value, name, value … without length and transfer encoding. */
+  headers: string[];
+  /** Bytes that follow the line of this order. */
+  bodyBytes: number;
+  /** The app's request_timeout: the connection is cut after it. */
+  timeoutMs: number;
+}
+
+/** Why an attempt has no answer. */
+export type AttemptFailure =
+  | 'refused'
+  | 'connect-timeout'
+  | 'connect-error'
+  /** The runner ended the connection before it answered. */
+  | 'disconnected'
+  /** Not HTTP, truncated, or larger than allowed. */
+  | 'bad-answer'
+  /** The request cannot be put on the wire. */
+  | 'bad-request'
+  /** `timeoutMs` passed. */
+  | 'timeout';
+
+/** How an attempt ended. Kept by the supervisor until it is forgotten. */
+export type AttemptOutcome = { startedAtMs: number; durationMs: number } & (
+  | {
+      kind: 'answered';
+      status: number;
+      /** Names in lower case; several values of one name as a list. */
+      headers: Record<string, string | string[]>;
+      sizeBytes: number;
+      /** A small body itself, base64; absent: fetch it. */
+      body?: string;
+    }
+  | { kind: 'failed'; failure: AttemptFailure }
+);
+
+export interface AttemptSnapshot {
+  attemptId: string;
+  runnerId: string;
+  /** Absent while it runs. */
+  outcome?: AttemptOutcome | undefined;
+}
+
 export interface RunnerSnapshot {
   runnerId: string;
   accountId: string;
@@ -209,7 +265,8 @@ export type SupervisorEvent = { seq: number; atMs: number } & (
   /** Lines were dropped because nobody read them in time or the runner passed its limit. */
   | { type: 'runner.log-gap'; runnerId: string; droppedLines: number }
   | { type: 'runner.result'; runnerId: string; result: RunnerResult }
-  /** Always the last event of a runner. */
+  | { type: 'attempt.finished'; runnerId: string; attemptId: string; outcome: AttemptOutcome }
+  /** Always the last event of a runner; the end of an attempt on it may come later. */
   | { type: 'runner.exited'; runnerId: string; exit: RunnerExit }
   /** Keeps the stream alive; not stored, `seq` repeats the last one. */
   | { type: 'heartbeat' }

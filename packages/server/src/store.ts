@@ -27,6 +27,8 @@ import { createSqliteAppFileStore } from './blobs/sqlite-app-file-store.ts';
 import { createUploadSessions } from './blobs/upload-sessions.ts';
 import { openDatabase } from './db/database.ts';
 import type { ChangeFeed } from './lib/change-feed.ts';
+import type { RequestStore } from './queue/request-store.ts';
+import { createSqliteRequestStore } from './queue/sqlite-request-store.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -64,6 +66,7 @@ export interface Store {
   machineTypes: MachineTypes;
   blobs: Blobs;
   appFiles: AppFiles;
+  requests: RequestStore;
   /** Commits what is under way and closes the files. Idempotent. */
   close(): Promise<void>;
 }
@@ -109,6 +112,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
         clock,
         totalSizeBytes: uploadLimits.totalSizeBytes,
       }),
+      requests: createSqliteRequestStore(database),
       async close() {
         authenticator.close();
         apps.close();

@@ -9,6 +9,10 @@ import type { RunningServer } from './config/running-server.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { ensureFirstAccount } from './first-account.ts';
 import { createGateway } from './gateway/create-gateway.ts';
+import { defaultGatewayLimits } from './gateway/gateway-limits.ts';
+import { createQueueHandler } from './gateway/queue/queue-handler.ts';
+import { RequestQueue } from './gateway/queue/request-queue.ts';
+import { createUndiciTransport } from './gateway/undici-transport.ts';
 import { createChangeFeed } from './lib/change-feed.ts';
 import type { Releasers } from './lib/releasers.ts';
 import { createRunnerLogs } from './observe/create-runner-logs.ts';
@@ -19,6 +23,9 @@ import type { PortHandlers } from './ports/port-handlers.ts';
 import { createScheduler } from './scheduler/scheduler.ts';
 import { createStore } from './store.ts';
 import type { ProcessDriver } from './runners/process-driver.ts';
+
+/** How long results of queued requests can be fetched (platform-semantics 5.10: at least a day). */
+const resultRetentionMs = 30 * 24 * 60 * 60 * 1000;
 
 /**
  * The composition root: the place where every part of the server meets the others. Resolves when both ports serve.
@@ -89,6 +96,37 @@ export async function wireServer(parts: {
   });
   releasers.add(forgetEnded);
 
+  const cancelTransport = createUndiciTransport({ clock, ...defaultGatewayLimits });
+  releasers.add(() => cancelTransport.close());
+  const queue = new RequestQueue({
+    store: store.requests,
+    blobs: store.blobs,
+    dispatcher: scheduler,
+    targets: scheduler,
+    driver,
+    transport: cancelTransport,
+    retryRules: (appId) => {
+      const [owner = '', name = ''] = appId.split('/');
+      const revision = store.apps.resolve(owner, name)?.revision;
+      return { retryConfig: revision?.retryConfig ?? null, skipRetryConditions: revision?.skipRetryConditions ?? [] };
+    },
+    clock,
+    log,
+    retentionMs: resultRetentionMs,
+  });
+  releasers.add(({ graceMs }) => queue.stop(graceMs));
+  const handleQueue = createQueueHandler({
+    queue,
+    store: store.requests,
+    blobs: store.blobs,
+    targets: scheduler,
+    authenticator: store.authenticator,
+    runnerLogs,
+    driver,
+    clock,
+    log,
+  });
+
   const ending = new AbortController();
   const api = {
     ...store,
@@ -106,6 +144,7 @@ export async function wireServer(parts: {
   const dispatch: PortHandlers['request'] = (request, response, route) => {
     if (route.role === 'rpc') return rpc(request, response, route);
     if (route.role === 'rest') return rest(request, response, route);
+    if (route.role === 'queue') return handleQueue(request, response, route);
     return gateway.handle(request, response, route);
   };
   // The ports listen before the supervisor is adopted, because runners are told the real port numbers. What arrives
@@ -129,6 +168,7 @@ export async function wireServer(parts: {
 
   ports = await listeners.start();
   const adoption = await scheduler.start();
+  const resumed = await queue.start();
   isServing = true;
   begun.resolve();
   releasers.add(() => void (isServing = false));
@@ -140,7 +180,7 @@ export async function wireServer(parts: {
     publicUrl: config.publicUrl,
     startedAtMs: clock.nowMs(),
   });
-  log.info({ ...ports, ...adoption, dataDir: dataDir.root }, 'server ready');
+  log.info({ ...ports, ...adoption, queue: resumed, dataDir: dataDir.root }, 'server ready');
 
   return {
     ...ports,
@@ -149,6 +189,8 @@ export async function wireServer(parts: {
       log.info({ graceMs, leaveSupervisor }, 'server stopping');
       // Runs live as long as their command; waiting for them would be waiting for ever.
       ending.abort(new LannerError('shutting_down', 'The server is stopping, and with it this run ends.'));
+      // At once: open status streams would hold the ports up. Attempts outlive a server that leaves its supervisor.
+      void queue.stop(leaveSupervisor ? 0 : graceMs).catch(() => undefined);
       await releasers.release({ graceMs, leaveSupervisor });
       await flushLogger(log);
     },

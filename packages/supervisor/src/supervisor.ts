@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile, rename } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { supervisorProtocolVersion, systemClock, type Clock, type SupervisorStatus } from '@lanner/protocol';
 import { createSupervisorServer } from './api/supervisor-server.ts';
+import { createAttempts } from './attempts/attempts.ts';
 import { createEnvironmentStore } from './builds/environment-store.ts';
 import { createEnvironments } from './builds/environments.ts';
 import { createEventLog } from './events/event-log.ts';
@@ -121,6 +122,10 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
     log,
   });
 
+  const attempts = createAttempts({ events, results, clock, log });
+  const inputFolder = inData('run/attempts');
+  await rm(inputFolder, { recursive: true, force: true });
+
   const ended = Promise.withResolvers<void>();
   let stopped: Promise<void> | undefined;
   const stop = (graceMs: number = defaultGraceMs): Promise<void> => {
@@ -137,6 +142,8 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
     events,
     results,
     runners,
+    attempts,
+    inputFolder,
     environments,
     lease,
     clock,
@@ -161,6 +168,7 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
     lease.stop();
     log.info({ graceMs }, 'supervisor stopping');
     await Promise.all([runners.stopAll(graceMs), environments.stop()]);
+    attempts.stop();
     await zygotes.stop();
     guards.stop();
     stopProbe.abort();

@@ -49,7 +49,8 @@ export function readVerdict(upstream: UpstreamHeaders): RunnerVerdict {
   };
 }
 
-function readSwitch(value: string | string[] | undefined): boolean | null {
+/** `1` or `true`, `0` or `false`; null for anything else. */
+export function readSwitch(value: string | string[] | undefined): boolean | null {
   if (value === undefined) return null;
   const text = String(value).trim().toLowerCase();
   if (text === '1' || text === 'true') return true;

@@ -1,5 +1,8 @@
+import type { Readable } from 'node:stream';
 import {
   LannerError,
+  type AttemptOrder,
+  type AttemptSnapshot,
   type BuildMessage,
   type BuildRequest,
   type Clock,
@@ -106,6 +109,26 @@ class SupervisorDriver implements ProcessDriver {
 
   async forgetResult(runnerId: string): Promise<void> {
     await this.#link().forgetResult(runnerId);
+  }
+
+  async startAttempt(runnerId: string, order: AttemptOrder, body: Uint8Array | Readable): Promise<void> {
+    await this.#link().startAttempt(runnerId, order, body);
+  }
+
+  async listAttempts(): Promise<AttemptSnapshot[]> {
+    return this.#link().listAttempts();
+  }
+
+  async readAttempt(attemptId: string): Promise<Readable> {
+    return this.#link().readAttempt(attemptId);
+  }
+
+  async forgetAttempt(attemptId: string): Promise<void> {
+    await this.#link().forgetAttempt(attemptId);
+  }
+
+  get generation(): string | null {
+    return this.#session?.status.bootId ?? null;
   }
 
   async status(): Promise<SupervisorStatus> {

@@ -1,4 +1,7 @@
+import type { Readable } from 'node:stream';
 import type {
+  AttemptOrder,
+  AttemptSnapshot,
   BuildMessage,
   BuildRequest,
   StartRunnerRequest,
@@ -33,6 +36,20 @@ export interface RunnerDriver {
   readResult(runnerId: string): Promise<Uint8Array>;
   /** Lets the driver forget an ended runner's result. */
   forgetResult(runnerId: string): Promise<void>;
+  /**
+   * Sends a request to the app of a runner; resolves once it is on its way, and whatever becomes of it goes on without us.
+   * Its end arrives as `attempt.finished`. The same attempt id again changes nothing. Throws `runner_not_found` when nothing
+   * was sent; after `supervisor_unavailable` it may have been.
+   */
+  startAttempt(runnerId: string, order: AttemptOrder, body: Uint8Array | Readable): Promise<void>;
+  /** Running attempts, and finished ones that were not forgotten. */
+  listAttempts(): Promise<AttemptSnapshot[]>;
+  /** The body of an answer that did not come with its event. */
+  readAttempt(attemptId: string): Promise<Readable>;
+  /** Lets the driver forget a finished attempt. Idempotent. */
+  forgetAttempt(attemptId: string): Promise<void>;
+  /** Changes when whatever executes attempts was replaced, and every attempt with it is gone; null without any. */
+  readonly generation: string | null;
   status(): Promise<SupervisorStatus>;
   /** Events in order, each exactly once after `start`. Returns a function that unsubscribes. */
   onEvent(listener: (event: SupervisorEvent) => void): () => void;

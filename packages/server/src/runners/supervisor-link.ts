@@ -1,8 +1,10 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import {
   errorCatalogue,
   LannerError,
   type AckRequest,
+  type AttemptOrder,
+  type AttemptSnapshot,
   type BuildMessage,
   type BuildRequest,
   type ErrorCode,
@@ -25,6 +27,10 @@ export interface SupervisorLink {
   killRunner(runnerId: string): Promise<void>;
   readResult(runnerId: string): Promise<Uint8Array>;
   forgetResult(runnerId: string): Promise<void>;
+  startAttempt(runnerId: string, order: AttemptOrder, body: Uint8Array | Readable): Promise<void>;
+  listAttempts(): Promise<AttemptSnapshot[]>;
+  readAttempt(attemptId: string): Promise<Readable>;
+  forgetAttempt(attemptId: string): Promise<void>;
   build(request: BuildRequest, signal: AbortSignal): AsyncIterable<BuildMessage>;
   /** Events after `seq`, heartbeats included, until the supervisor or the signal ends them. */
   events(afterSeq: number, signal: AbortSignal): AsyncIterable<SupervisorEvent>;
@@ -54,9 +60,9 @@ export function createSupervisorLink(socketPath: string): SupervisorLink {
   const call = async (
     method: Dispatcher.HttpMethod,
     path: string,
-    options: { body?: unknown; signal?: AbortSignal | undefined; bodyTimeout?: number } = {},
+    options: { body?: unknown; raw?: Buffer | Readable; signal?: AbortSignal | undefined; bodyTimeout?: number } = {},
   ): Promise<Dispatcher.ResponseData['body']> => {
-    const { body, signal, bodyTimeout } = options;
+    const { body, raw, signal, bodyTimeout } = options;
     let response: Dispatcher.ResponseData;
     try {
       response = await pool.request({
@@ -64,6 +70,7 @@ export function createSupervisorLink(socketPath: string): SupervisorLink {
         path,
         signal: signal ?? null,
         ...(bodyTimeout === undefined ? {} : { bodyTimeout }),
+        ...(raw === undefined ? {} : { body: raw }),
         ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       });
     } catch (error) {
@@ -117,6 +124,15 @@ export function createSupervisorLink(socketPath: string): SupervisorLink {
     killRunner: (runnerId) => unlessUnknown(callForNothing('POST', `${runnerPath(runnerId)}/kill`)),
     readResult: (runnerId) => callWhole((body) => body.bytes(), 'GET', `${runnerPath(runnerId)}/result`),
     forgetResult: (runnerId) => unlessUnknown(callForNothing('DELETE', `${runnerPath(runnerId)}/result`)),
+    startAttempt: (runnerId, order, body) => {
+      const line = Buffer.from(`${JSON.stringify(order)}\n`);
+      const raw = body instanceof Readable ? Readable.from(join(line, body), { objectMode: false }) : Buffer.concat([line, body]);
+      return callForNothing('POST', `${runnerPath(runnerId)}/attempts`, { raw });
+    },
+    listAttempts: () => callJson('GET', '/v1/attempts'),
+    readAttempt: (attemptId) => call('GET', `/v1/attempts/${encodeURIComponent(attemptId)}/result`),
+    forgetAttempt: (attemptId) =>
+      unlessUnknown(callForNothing('DELETE', `/v1/attempts/${encodeURIComponent(attemptId)}`)),
     // A build may be silent for as long as a compiler is.
     build: (request, signal) => stream<BuildMessage>('POST', '/v1/builds', { body: request, signal, bodyTimeout: 0 }),
     events: (afterSeq, signal) => stream<SupervisorEvent>('GET', `/v1/events?after=${afterSeq}`, { signal }),
@@ -124,6 +140,11 @@ export function createSupervisorLink(socketPath: string): SupervisorLink {
     shutdown: (request) => callForNothing('POST', '/v1/shutdown', { body: request }),
     close: () => pool.destroy(),
   };
+}
+
+async function* join(first: Buffer, rest: Readable): AsyncGenerator<Buffer> {
+  yield first;
+  for await (const chunk of rest as AsyncIterable<Buffer>) yield chunk;
 }
 
 function unreachable(cause: unknown): LannerError {

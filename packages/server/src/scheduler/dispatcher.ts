@@ -45,6 +45,15 @@ export interface Dispatcher {
   acquire(request: SlotRequest): Promise<Slot>;
 }
 
+/** For work that goes on across a restart of the server. */
+export interface SlotReclaimer {
+  /**
+   * The place that a request already occupies on an adopted runner, so that nobody else is sent there. null when the runner is
+   * not ours. To be called before anything else asks for slots.
+   */
+  reclaim(runnerId: string, caller: SlotRequest['caller']): Slot | null;
+}
+
 /** What a public id `owner/name` stands for right now: a deployed alias or an ephemeral run. */
 export interface Target {
   /** For an alias its `aliasId`, i.e. `accountId/aliasName`; for a run its run id. */

@@ -89,6 +89,11 @@ export class Pool implements RunnerOwner, SlotTableOwner {
     return slot;
   }
 
+  /** See SlotReclaimer. */
+  reclaim(runner: Runner, request: SlotRequest): Slot {
+    return this.#table.reclaim(runner, request);
+  }
+
   /** New settings take effect at once; another revision takes over and the runners of the old one drain. */
   update(app: ResolvedApp, readyRunners: readonly Runner[] = []): void {
     const isNewRevision = app.revision.revisionId !== this.#app.revision.revisionId;

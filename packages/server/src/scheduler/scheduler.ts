@@ -12,7 +12,7 @@ import type { ClientHosts } from '../ports/route.ts';
 import type { RunnerDriver } from '../runners/runner-driver.ts';
 import { checkTcpPort } from '../runners/tcp-check.ts';
 import type { RecordedDecision } from './decision-history.ts';
-import type { Dispatcher, Slot, SlotRequest, Target, Targets } from './dispatcher.ts';
+import type { Dispatcher, Slot, SlotReclaimer, SlotRequest, Target, Targets } from './dispatcher.ts';
 import { EndedRunners } from './ended-runners.ts';
 import { EphemeralTarget } from './ephemeral-run.ts';
 import { FirstRunner } from './first-runner.ts';
@@ -50,7 +50,7 @@ export interface SchedulerDeps {
   checkPort?: (host: string, port: number) => Promise<boolean>;
 }
 
-export interface Scheduler extends Dispatcher, Targets, Fleet {
+export interface Scheduler extends Dispatcher, SlotReclaimer, Targets, Fleet {
   /** Starts the driver, takes over the runners it found, and brings every app to its floor. Idempotent. */
   start(): Promise<{ adopted: boolean; keptRunners: number }>;
   /**
@@ -112,6 +112,15 @@ class RunnerScheduler implements Scheduler {
     const app = this.#resolve(request.targetId);
     if (!app) return Promise.reject(appNotFound(request.targetId));
     return this.#createPool(app).acquire(request);
+  }
+
+  reclaim(runnerId: string, caller: SlotRequest['caller']): Slot | null {
+    const runner = this.#lifecycle.get(runnerId);
+    const owner = this.#lifecycle.ownerOf(runnerId);
+    if (!runner || !(owner instanceof Pool)) return null;
+    const signal = new AbortController().signal;
+    const { aliasId } = owner.app.alias;
+    return owner.reclaim(runner, { targetId: aliasId, signal, startDeadlineMs: null, ...(caller ? { caller } : {}) });
   }
 
   find(ownerNickname: string, name: string): Target | null {

@@ -119,6 +119,13 @@ export class SlotTable {
     return slot;
   }
 
+  /** The place of a request that runs already, whether or not the runner has room. */
+  reclaim(runner: Runner, request: SlotRequest): RunnerSlot {
+    const slot = this.#occupy(runner, request);
+    slot.dispatch();
+    return slot;
+  }
+
   #choose(hint: string | undefined): Runner | null {
     if (hint !== undefined) {
       const match = this.#hints.find(hint, this.#free);
@@ -131,8 +138,10 @@ export class SlotTable {
   #occupy(runner: Runner, request: SlotRequest): RunnerSlot {
     const lease = { caller: request.caller, leasedAtMs: this.#clock.nowMs() };
     const slot = new RunnerSlot(runner, lease, this.#onReleased);
-    this.#inFlight += 1;
     runner.hadWork = true;
+    // A reclaimed place may be on a runner that is not in service.
+    if (!this.#members.has(runner)) return slot;
+    this.#inFlight += 1;
     this.#idle.delete(runner);
     // Leaving and coming back puts it at the end: round-robin.
     this.#free.delete(runner);

@@ -1,4 +1,6 @@
-import type { AckRequest, BuildRequest, Json, StartRunnerRequest, StopRequest } from '@lanner/protocol';
+import type {
+  AckRequest,
+  AttemptOrder, BuildRequest, Json, StartRunnerRequest, StopRequest } from '@lanner/protocol';
 import * as z from 'zod/mini';
 
 /** Ids become names of files and folders. */
@@ -63,3 +65,14 @@ export const startRunnerRequestSchema = z.object({
   env: z.record(z.string().check(z.regex(/^[^=\0]+$/)), z.string()),
   limits: z.object({ memoryMiB: z.number().check(z.gt(0)), cpus: z.number().check(z.gt(0)) }),
 }) as z.ZodMiniType<StartRunnerRequest>;
+
+/** A few hundred headers of a few KB; the gateway has bounded them before. */
+export const attemptOrderSchema = z.object({
+  attemptId: id,
+  port,
+  method: z.string().check(z.regex(/^[A-Z]{1,20}$/)),
+  path: z.string().check(z.regex(/^\/[\x21-\x7e]*$/), z.maxLength(64 * 1024)),
+  headers: z.array(text(64 * 1024)).check(z.maxLength(1000)),
+  bodyBytes: count,
+  timeoutMs: durationMs,
+}) as z.ZodMiniType<AttemptOrder>;

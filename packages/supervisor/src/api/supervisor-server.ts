@@ -11,6 +11,8 @@ import {
   type SupervisorErrorBody,
   type SupervisorStatus,
 } from '@lanner/protocol';
+import type { Attempts } from '../attempts/attempts.ts';
+import { readOrder } from '../attempts/read-order.ts';
 import type { Environments } from '../builds/environments.ts';
 import type { EventLog } from '../events/event-log.ts';
 import type { ResultSpool } from '../events/result-spool.ts';
@@ -28,6 +30,9 @@ export interface SupervisorServerOptions {
   events: EventLog;
   results: ResultSpool;
   runners: Runners;
+  attempts: Attempts;
+  /** Where large bodies of attempts wait. */
+  inputFolder: string;
   environments: Environments;
   lease: Lease;
   clock: Clock;
@@ -55,7 +60,7 @@ const idPattern = '([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})';
 
 /** The supervisor API (packages/protocol/src/supervisor-api.ts) on a Unix socket. */
 export function createSupervisorServer(options: SupervisorServerOptions): SupervisorServer {
-  const { events, runners, results, clock, log } = options;
+  const { events, runners, results, attempts, clock, log } = options;
   const stopping = new AbortController();
 
   const routes: Route[] = [
@@ -113,6 +118,29 @@ export function createSupervisorServer(options: SupervisorServerOptions): Superv
     }),
     route('DELETE', `/v1/runners/${idPattern}/result`, async ({ response, id }) => {
       await results.forget(id);
+      sendNothing(response);
+    }),
+    route('POST', `/v1/runners/${idPattern}/attempts`, async ({ request, response, id }) => {
+      const { order, body, discard } = await readOrder(request, options.inputFolder);
+      try {
+        if (!attempts.has(order.attemptId)) attempts.start(runners.reach(id), order, body);
+        else discard();
+      } catch (error) {
+        discard();
+        throw error;
+      }
+      sendNothing(response);
+    }),
+    route('GET', '/v1/attempts', async ({ response }) => sendJson(response, 200, attempts.list())),
+    route('GET', `/v1/attempts/${idPattern}/result`, async ({ response, id }) => {
+      const result = await attempts.readResult(id);
+      const sizeBytes = 'bytes' in result ? result.bytes.length : result.sizeBytes;
+      response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': sizeBytes });
+      if ('bytes' in result) response.end(result.bytes);
+      else await pipeline(createReadStream(result.path, { highWaterMark: 256 * 1024 }), response);
+    }),
+    route('DELETE', `/v1/attempts/${idPattern}`, async ({ response, id }) => {
+      await attempts.forget(id);
       sendNothing(response);
     }),
     route('POST', '/v1/shutdown', async ({ request, response }) => {

@@ -13,6 +13,11 @@ export interface Runners {
   stop(runnerId: string, graceMs: number): void;
   /** @throws LannerError `runner_not_found` */
   kill(runnerId: string): void;
+  /**
+   * Where a live runner is reached.
+   * @throws LannerError `runner_not_found`, also when it has exited.
+   */
+  reach(runnerId: string): { runnerId: string; host: string };
   snapshots(): RunnerSnapshot[];
   /** Their `runner.exited` was acknowledged. */
   forget(runnerIds: readonly string[]): void;
@@ -44,6 +49,11 @@ export function createRunners(addresses: AddressPool, dependencies: RunnerDepend
     },
     stop: (runnerId, graceMs) => get(runnerId).stop(graceMs),
     kill: (runnerId) => get(runnerId).kill(),
+    reach(runnerId) {
+      const runner = get(runnerId);
+      if (runner.phase === 'exited') throw new LannerError('runner_not_found', `Runner ${runnerId} has exited.`);
+      return { runnerId, host: runner.address };
+    },
     snapshots: () => [...runners.values()].map((runner) => runner.snapshot),
     forget(runnerIds) {
       for (const runnerId of runnerIds) {

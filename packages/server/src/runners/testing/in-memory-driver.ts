@@ -1,5 +1,9 @@
+import type { Readable } from 'node:stream';
 import {
   LannerError,
+  type AttemptOrder,
+  type AttemptOutcome,
+  type AttemptSnapshot,
   supervisorProtocolVersion,
   type BuildMessage,
   type Clock,
@@ -132,6 +136,38 @@ export class InMemoryDriver implements RunnerDriver {
 
   async forgetResult(runnerId: string): Promise<void> {
     this.#results.delete(runnerId);
+  }
+
+  /** What was sent to apps; a test answers with {@link finishAttempt}. */
+  readonly attempts = new Map<string, AttemptSnapshot & { order: AttemptOrder }>();
+  generation: string | null = 'in-memory';
+
+  async startAttempt(runnerId: string, order: AttemptOrder): Promise<void> {
+    const runner = this.runners.get(runnerId);
+    if (!runner || runner.snapshot.phase === 'exited') {
+      throw new LannerError('runner_not_found', `There is no runner ${runnerId}.`);
+    }
+    if (!this.attempts.has(order.attemptId)) this.attempts.set(order.attemptId, { attemptId: order.attemptId, runnerId, order });
+  }
+
+  async listAttempts(): Promise<AttemptSnapshot[]> {
+    return [...this.attempts.values()].map(({ order: _, ...snapshot }) => snapshot);
+  }
+
+  async readAttempt(attemptId: string): Promise<Readable> {
+    throw new LannerError('not_found', `Attempt ${attemptId} has its body in its event.`);
+  }
+
+  async forgetAttempt(attemptId: string): Promise<void> {
+    if (this.attempts.get(attemptId)?.outcome !== undefined) this.attempts.delete(attemptId);
+  }
+
+  /** Ends an attempt by hand. */
+  finishAttempt(attemptId: string, outcome: AttemptOutcome): void {
+    const attempt = this.attempts.get(attemptId)!;
+    attempt.outcome = outcome;
+    const { runnerId } = attempt;
+    this.#emit({ seq: this.#nextSeq(), atMs: this.#clock.nowMs(), type: 'attempt.finished', runnerId, attemptId, outcome });
   }
 
   async status(): Promise<SupervisorStatus> {

@@ -1,0 +1,258 @@
+import { randomUUID } from 'node:crypto';
+import { pipeline } from 'node:stream/promises';
+import { toLannerError, type Clock } from '@lanner/protocol';
+import { hasPermission } from '../../auth/permissions.ts';
+import type { Authenticator, Principal } from '../../auth/principal.ts';
+import type { Blobs } from '../../blobs/blobs.ts';
+import { createAccessLog } from '../../observe/access-log.ts';
+import type { Logger } from '../../observe/logger.ts';
+import type { RunnerLogs } from '../../observe/runner-logs.ts';
+import type { AnyRequest, Route } from '../../ports/route.ts';
+import type { EndedRequest, LiveRequest, RequestStore } from '../../queue/request-store.ts';
+import type { RunnerDriver } from '../../runners/runner-driver.ts';
+import type { Targets } from '../../scheduler/dispatcher.ts';
+import { breakAnswer, discardBody, type AnyResponse } from '../caller.ts';
+import { isPreflight, toPreflightHeaders } from '../cors.ts';
+import { readCredential } from '../read-credential.ts';
+import { admit, resolveApp, type ResolvedApp } from '../resolve-app.ts';
+import { sendError } from '../send-error.ts';
+import { sendJson, writeHead } from './answer.ts';
+import { parseQueuePath } from './parse-queue-path.ts';
+import { readRequestLogs } from './request-logs.ts';
+import type { RequestQueue } from './request-queue.ts';
+import { toEndedStatus, toLiveStatus, toUrls, type StatusBody, type StatusLog } from './status-body.ts';
+import { StatusStream } from './status-stream.ts';
+import { StreamTicker } from './status-streams.ts';
+import { readSubmit } from './submit.ts';
+
+export interface QueueHandlerDeps {
+  queue: RequestQueue;
+  store: RequestStore;
+  blobs: Blobs;
+  targets: Targets;
+  authenticator: Authenticator;
+  runnerLogs: Pick<RunnerLogs, 'read'>;
+  driver: Pick<RunnerDriver, 'onEvent'>;
+  clock: Clock;
+  log: Logger;
+  /** Default 256 MiB. */
+  maxBodyBytes?: number;
+}
+
+const defaultMaxBodyBytes = 256 * 1024 ** 2;
+const discardBytes = 1024 ** 2;
+
+/** A request that the caller may see. */
+export type FoundRequest = { live: LiveRequest } | { ended: EndedRequest };
+
+/** The queue role over HTTP (data-plane 3). Never throws. */
+export function createQueueHandler(
+  deps: QueueHandlerDeps,
+): (request: AnyRequest, response: AnyResponse, route: Route) => void {
+  const { queue, store, blobs, clock } = deps;
+  const log = deps.log.child({ component: 'queue' });
+  const writeAccessLog = createAccessLog(log);
+  const ticker = new StreamTicker(clock);
+
+  const statusOf = async (found: FoundRequest, route: Route, wantsLogs: boolean): Promise<StatusBody> => {
+    if ('ended' in found) {
+      const { ended } = found;
+      return toEndedStatus(ended, route.origin, wantsLogs ? await logsOf(ended, ended.endedAtMs) : null);
+    }
+    const { live } = found;
+    const logs = wantsLogs && live.state === 'running' ? await logsOf(live, null) : null;
+    return toLiveStatus(live, route.origin, live.state === 'waiting' ? queue.position(live) : 0, logs);
+  };
+  const logsOf = (request: LiveRequest | EndedRequest, endedAtMs: number | null): Promise<StatusLog[]> =>
+    readRequestLogs(deps.runnerLogs, request, endedAtMs);
+
+  const submit = async (call: QueueCall, resolved: ResolvedApp): Promise<void> => {
+    const { request, response, route } = call;
+    const { appPath } = resolved;
+    const credential = readCredential(request.headers.authorization, appPath.query);
+    const { target, principal } = await admit(resolved, credential, deps.authenticator);
+    call.accountId = principal?.accountId ?? null;
+    const { requestId } = call;
+    const submission = await readSubmit({
+      ...{ request, route, requestId, target, principal, clock, blobs },
+      path: appPath.path,
+      query: appPath.query,
+      maxBodyBytes: deps.maxBodyBytes ?? defaultMaxBodyBytes,
+    });
+    const { position } = await queue.submit(submission.request, submission.maxQueueLength);
+    sendJson(response, 200, requestId, {
+      status: 'IN_QUEUE',
+      request_id: requestId,
+      gateway_request_id: requestId,
+      ...toUrls(route.origin, submission.request.appId, requestId),
+      queue_position: position,
+    });
+    call.status = 200;
+  };
+
+  /** Looks a request up for a caller: its submitter or the app's owner; for anonymous submits whoever knows the id. */
+  const find = async (call: QueueCall, resolved: ResolvedApp, requestId: string): Promise<FoundRequest | null> => {
+    const { appPath, target } = resolved;
+    const credential = readCredential(call.request.headers.authorization, appPath.query);
+    const principal = await (target?.authMode === 'public'
+      ? deps.authenticator.authenticateOptional(credential)
+      : deps.authenticator.authenticate(credential));
+    call.accountId = principal?.accountId ?? null;
+    const live = queue.find(requestId);
+    const ended = live === null ? await store.findEnded(requestId) : null;
+    const found = live ?? ended;
+    const appId = target === null ? `${appPath.owner}/${appPath.app}` : `${target.ownerNickname}/${target.name}`;
+    if (found === null || found.appId !== appId || !maySee(principal, found)) return null;
+    return live === null ? { ended: ended! } : { live };
+  };
+
+  const sendResult = async (call: QueueCall, { ended }: { ended: EndedRequest }): Promise<void> => {
+    const { response } = call;
+    const headers = {
+      ...ended.headers,
+      'content-length': ended.body.sizeBytes,
+      'x-fal-request-id': ended.requestId,
+    };
+    const isBodiless = ended.status === 204 || ended.status === 304;
+    if (isBodiless) delete (headers as Record<string, unknown>)['content-length'];
+    call.status = ended.status;
+    if (isBodiless || ended.body.blob === null) {
+      writeHead(response, ended.status, headers);
+      response.end(isBodiless || ended.body.bytes === null ? '' : ended.body.bytes);
+      return;
+    }
+    const body = await blobs.open(ended.body.blob);
+    writeHead(response, ended.status, headers);
+    await pipeline(body, response as NodeJS.WritableStream).catch(() => breakAnswer(response));
+  };
+
+  const serve = async (call: QueueCall): Promise<void> => {
+    const { request, response, route } = call;
+    const resolved = resolveApp(deps.targets, route.path);
+    call.target = resolved.target === null ? null : `${resolved.target.ownerNickname}/${resolved.target.name}`;
+    const { path, query } = resolved.appPath;
+    const operation = parseQueuePath(request.method ?? 'GET', path);
+    if (operation.kind === 'submit') return submit(call, resolved);
+    discardBody(request, response, discardBytes);
+    call.requestId = operation.requestId;
+    const found = await find(call, resolved, operation.requestId);
+    const wantsLogs = /^(1|true)$/i.test(new URLSearchParams(query).get('logs') ?? '');
+    if (found === null) {
+      const body = operation.kind === 'result' ? { detail: 'Request not found', status: 'NOT_FOUND' } : { status: 'NOT_FOUND' };
+      call.status = 404;
+      return sendJson(response, 404, operation.requestId, body);
+    }
+    switch (operation.kind) {
+      case 'status': {
+        const body = await statusOf(found, route, wantsLogs);
+        call.status = body.status === 'COMPLETED' ? 200 : 202;
+        return sendJson(response, call.status, operation.requestId, body);
+      }
+      case 'status-stream':
+        call.status = 200;
+        return new StatusStream({
+          response,
+          requestId: operation.requestId,
+          read: async () => {
+            const live = queue.find(operation.requestId);
+            const ended = live === null ? await store.findEnded(operation.requestId) : null;
+            if (live === null && ended === null) return null;
+            return statusOf(live === null ? { ended: ended! } : { live }, route, wantsLogs);
+          },
+          observe: (listener) => {
+            const stopObserving = queue.observe(operation.requestId, listener);
+            const stopListening = wantsLogs
+              ? deps.driver.onEvent((event) => {
+                  if (event.type !== 'runner.log') return;
+                  const live = queue.find(operation.requestId);
+                  if (live?.state === 'running' && live.runnerId === event.runnerId) listener();
+                })
+              : undefined;
+            return () => {
+              stopObserving();
+              stopListening?.();
+            };
+          },
+          isOver: () => queue.isStopping,
+          ticker,
+          clock,
+          log,
+        }).start();
+      case 'result':
+        if ('ended' in found) return sendResult(call, found);
+        call.status = 400;
+        return sendJson(response, 400, operation.requestId, { detail: 'Request is still in progress' });
+      case 'cancel': {
+        const answer = 'ended' in found ? 'ALREADY_COMPLETED' : await queue.cancel(found.live);
+        call.status = answer === 'ALREADY_COMPLETED' ? 400 : 202;
+        return sendJson(response, call.status, operation.requestId, { status: answer });
+      }
+    }
+  };
+
+  return (request, response, route) => {
+    response.on('error', () => {});
+    const call: QueueCall = {
+      ...{ request, response, route },
+      requestId: randomUUID(),
+      target: null,
+      accountId: null,
+      status: 0,
+      isRefused: false,
+    };
+    if (isPreflight(request)) {
+      writeHead(response, 204, { ...toPreflightHeaders(request), 'x-fal-request-id': call.requestId });
+      response.end();
+      return;
+    }
+    const startedMs = clock.monotonicMs();
+    serve(call)
+      .catch((error: unknown) => {
+        const failure = toLannerError(error);
+        call.status = failure.entry.httpStatus;
+        call.isRefused = true;
+        if (failure.code === 'internal_error') log.error({ err: error, requestId: call.requestId }, 'a queue call failed');
+        if (response.headersSent) return breakAnswer(response);
+        sendError(response, failure, call.requestId);
+        discardBody(request, response, discardBytes);
+      })
+      .finally(() => {
+        writeAccessLog(
+          {
+            requestId: call.requestId,
+            role: 'queue',
+            method: request.method ?? '',
+            app: call.target ?? undefined,
+            protocol: request.httpVersion,
+            status: call.status,
+            callerAccountId: call.accountId ?? undefined,
+            requestBytes: Number(request.headers['content-length'] ?? 0),
+            responseBytes: 0,
+            totalMs: clock.monotonicMs() - startedMs,
+          },
+          call.status >= 500 && call.isRefused,
+        );
+      });
+  };
+}
+
+interface QueueCall {
+  request: AnyRequest;
+  response: AnyResponse;
+  route: Route;
+  requestId: string;
+  target: string | null;
+  accountId: string | null;
+  status: number;
+  /** An error of ours, not the app's own answer. */
+  isRefused: boolean;
+}
+
+function maySee(principal: Principal | null, request: LiveRequest | EndedRequest): boolean {
+  if (request.callerAccountId === null) return true;
+  if (principal === null) return false;
+  if (principal.accountId === request.callerAccountId) {
+    return hasPermission(principal, 'serverless:apps:run') || hasPermission(principal, 'models:requests:submit');
+  }
+  return principal.accountId === request.accountId && hasPermission(principal, 'serverless:apps:run');
+}

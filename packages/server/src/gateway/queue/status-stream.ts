@@ -1,0 +1,116 @@
+import { toLannerError, type Clock, type Timer } from '@lanner/protocol';
+import type { Logger } from '../../observe/logger.ts';
+import type { AnyResponse } from '../caller.ts';
+import { writeHead } from './answer.ts';
+import type { StatusBody } from './status-body.ts';
+import type { StreamTicker, Ticked } from './status-streams.ts';
+
+export interface StatusStreamOptions {
+  response: AnyResponse;
+  requestId: string;
+  /** The status now, logs from the first line on; null when the request is gone. */
+  read: () => Promise<StatusBody | null>;
+  /** Tells of changes. */
+  observe: (listener: () => void) => () => void;
+  /** The server stops. */
+  isOver: () => boolean;
+  ticker: StreamTicker;
+  clock: Clock;
+  log: Logger;
+}
+
+/** Lines printed in quick succession travel together. */
+const gatherMs = 50;
+
+/**
+ * One status stream (data-plane 3.4): the status at once and after every change, logs as increments, comments as signs of
+ * life, closed behind COMPLETED. A slow reader is sent the latest status when it can take one.
+ */
+export class StatusStream implements Ticked {
+  readonly #options: StatusStreamOptions;
+  readonly #releases: (() => void)[] = [];
+  #isReading = false;
+  #isStale = false;
+  #isOver = false;
+  #sentLines = 0;
+  #lastText = '';
+  #lastStatus: StatusBody['status'] | null = null;
+  #gathering: Timer | null = null;
+
+  constructor(options: StatusStreamOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { response, requestId, observe, ticker } = this.#options;
+    writeHead(response, 200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-fal-request-id': requestId,
+    });
+    response.on('close', () => this.#end());
+    this.#releases.push(observe(() => this.#onChange()), ticker.add(this));
+    void this.#send();
+  }
+
+  tick(isPing: boolean): void {
+    // The place in line moves without an event of its own.
+    if (this.#lastStatus === 'IN_QUEUE') void this.#send();
+    if (isPing) this.#write(': ping\n\n');
+  }
+
+  #onChange(): void {
+    if (this.#options.isOver()) return this.#close();
+    this.#gathering ??= this.#options.clock.setTimer(this.#lastStatus === 'IN_PROGRESS' ? gatherMs : 0, () => {
+      this.#gathering = null;
+      void this.#send();
+    });
+  }
+
+  async #send(): Promise<void> {
+    if (this.#isReading) {
+      this.#isStale = true;
+      return;
+    }
+    this.#isReading = true;
+    try {
+      do {
+        this.#isStale = false;
+        const body = await this.#options.read();
+        if (this.#isOver) return;
+        if (body === null) return this.#close();
+        const lines = body.logs?.length ?? 0;
+        const event = body.logs ? { ...body, logs: body.logs.slice(this.#sentLines) } : body;
+        const text = JSON.stringify(event);
+        if (text === this.#lastText) continue;
+        const isSilent = this.#lastStatus === body.status && body.status === 'IN_PROGRESS' && lines <= this.#sentLines;
+        this.#lastText = text;
+        this.#lastStatus = body.status;
+        if (body.logs) this.#sentLines = Math.max(lines, this.#sentLines);
+        if (!isSilent) this.#write(`data: ${text}\n\n`);
+        if (body.status === 'COMPLETED') return this.#close();
+      } while (this.#isStale);
+    } catch (error) {
+      this.#options.log.error({ err: toLannerError(error) }, 'a status stream failed');
+      this.#close();
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  #write(text: string): void {
+    if (!this.#isOver) (this.#options.response as NodeJS.WritableStream).write(text);
+  }
+
+  #close(): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#options.response.end();
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#gathering?.cancel();
+    for (const release of this.#releases.splice(0)) release();
+  }
+}

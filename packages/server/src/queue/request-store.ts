@@ -1,0 +1,118 @@
+import type { RetryPolicy } from './retry-policy.ts';
+
+/** What a caller asked for beside the request itself. */
+export interface RequestOptions {
+  hint?: string;
+  retry?: RetryPolicy;
+  /** Retries spent, by condition. */
+  spent?: Record<string, number>;
+  /** Do not keep input and output longer than needed. */
+  discardIo?: boolean;
+}
+
+/** A body in the row, or the name of the blob that holds it. */
+export interface StoredBody {
+  bytes: Uint8Array | null;
+  blob: string | null;
+  sizeBytes: number;
+}
+
+export interface StoredInput {
+  method: string;
+  /** With the query. */
+  path: string;
+  /** Name, value, name, value … */
+  headers: string[];
+  body: StoredBody;
+}
+
+/** A request that has not ended. Times are wall-clock milliseconds. */
+export interface LiveRequest {
+  /** Order of submission. */
+  number: number;
+  requestId: string;
+  /** Owner of the app. */
+  accountId: string;
+  /** `owner/app`. */
+  appId: string;
+  targetId: string;
+  callerAccountId: string | null;
+  priority: 'normal' | 'low';
+  state: 'waiting' | 'running';
+  lease: string | null;
+  runnerId: string | null;
+  generation: string | null;
+  /** How often it was started. */
+  attempts: number;
+  startedAtMs: number | null;
+  notBeforeMs: number;
+  startDeadlineMs: number | null;
+  cancelRequested: boolean;
+  options: RequestOptions;
+  submittedAtMs: number;
+}
+
+export interface NewRequest {
+  requestId: string;
+  accountId: string;
+  appId: string;
+  targetId: string;
+  callerAccountId: string | null;
+  priority: 'normal' | 'low';
+  startDeadlineMs: number | null;
+  options: RequestOptions;
+  submittedAtMs: number;
+  input: StoredInput;
+}
+
+/** How a request ended, for good. */
+export interface RequestResult {
+  status: number;
+  headers: Record<string, string | string[]>;
+  body: StoredBody;
+  /** Set when it failed. */
+  error: string | null;
+  errorType: string | null;
+  /** Time of the last attempt at the app; null when none was made. */
+  inferenceMs: number | null;
+  endedAtMs: number;
+}
+
+export interface EndedRequest extends RequestResult {
+  requestId: string;
+  accountId: string;
+  appId: string;
+  callerAccountId: string | null;
+  runnerId: string | null;
+  attempts: number;
+  startedAtMs: number | null;
+  submittedAtMs: number;
+}
+
+/**
+ * Requests at rest. Each verb is one guarded transaction and resolves once it is durable; `false` means that the request was
+ * not in the state the verb starts from (request-state.ts), and nothing was changed.
+ */
+export interface RequestStore {
+  /** Resolves with the request's number. */
+  add(request: NewRequest): Promise<number>;
+  claim(
+    number: number,
+    claim: { lease: string; runnerId: string; generation: string | null; atMs: number },
+  ): Promise<boolean>;
+  /** Back to waiting. `attempts`: how many count now. */
+  requeue(
+    number: number,
+    lease: string,
+    next: { notBeforeMs: number; attempts: number; options: RequestOptions },
+  ): Promise<boolean>;
+  finish(number: number, lease: string, result: RequestResult): Promise<boolean>;
+  finishWaiting(number: number, result: RequestResult): Promise<boolean>;
+  requestCancel(number: number): Promise<boolean>;
+  readInput(number: number): Promise<StoredInput | null>;
+  findEnded(requestId: string): Promise<EndedRequest | null>;
+  /** Live requests after a number, in order. */
+  listLive(afterNumber: number, limit: number): Promise<LiveRequest[]>;
+  /** Removes at most `limit` results that ended before, and their inputs. Resolves with the blobs nobody needs now. */
+  sweep(endedBeforeMs: number, limit: number): Promise<{ removed: number; blobs: string[] }>;
+}

@@ -1,0 +1,262 @@
+import type { Database } from '../db/database.ts';
+import type { SqlConnection } from '../db/sqlite.ts';
+import type {
+  EndedRequest,
+  LiveRequest,
+  RequestOptions,
+  RequestResult,
+  RequestStore,
+  StoredBody,
+} from './request-store.ts';
+
+interface LiveRow {
+  number: number;
+  request_id: string;
+  account_id: string;
+  app_id: string;
+  target_id: string;
+  caller_account_id: string | null;
+  priority: number;
+  state: 'waiting' | 'running';
+  lease: string | null;
+  runner_id: string | null;
+  generation: string | null;
+  attempts: number;
+  started_at_ms: number | null;
+  not_before_ms: number;
+  start_deadline_ms: number | null;
+  cancel_requested: number;
+  options: string;
+  submitted_at_ms: number;
+}
+
+interface BodyRow {
+  body: Uint8Array | null;
+  body_blob: string | null;
+  body_bytes: number;
+}
+
+interface EndedRow extends BodyRow {
+  request_id: string;
+  account_id: string;
+  app_id: string;
+  caller_account_id: string | null;
+  status: number;
+  headers: string;
+  error: string | null;
+  error_type: string | null;
+  runner_id: string | null;
+  attempts: number;
+  started_at_ms: number | null;
+  inference_ms: number | null;
+  submitted_at_ms: number;
+  ended_at_ms: number;
+}
+
+const moveToResults = `
+  INSERT INTO queue_results (number, request_id, account_id, app_id, caller_account_id, status, headers, body, body_blob,
+    body_bytes, error, error_type, runner_id, attempts, started_at_ms, inference_ms, submitted_at_ms, ended_at_ms)
+  SELECT number, request_id, account_id, app_id, caller_account_id, ?, ?, ?, ?, ?, ?, ?, runner_id, attempts,
+    started_at_ms, ?, submitted_at_ms, ?
+  FROM queue_requests WHERE number = ? AND state = ? AND lease IS ?`;
+
+/** Requests in SQLite. Writes of one turn share a commit (db/group-commit.ts). */
+export function createSqliteRequestStore(database: Database): RequestStore {
+  const end = (
+    connection: SqlConnection,
+    number: number,
+    state: 'waiting' | 'running',
+    lease: string | null,
+    result: RequestResult,
+  ): boolean => {
+    const { body } = result;
+    const moved = connection.run(
+      moveToResults,
+      result.status,
+      JSON.stringify(result.headers),
+      body.bytes,
+      body.blob,
+      body.sizeBytes,
+      result.error,
+      result.errorType,
+      result.inferenceMs,
+      result.endedAtMs,
+      number,
+      state,
+      lease,
+    );
+    if (moved === 0) return false;
+    connection.run('DELETE FROM queue_requests WHERE number = ?', number);
+    return true;
+  };
+
+  return {
+    add: (request) =>
+      database.write((connection) => {
+        const row = connection.get<{ number: number }>(
+          `INSERT INTO queue_requests (request_id, account_id, app_id, target_id, caller_account_id, priority, state, attempts,
+             not_before_ms, start_deadline_ms, cancel_requested, options, submitted_at_ms)
+           VALUES (?, ?, ?, ?, ?, ?, 'waiting', 0, 0, ?, 0, ?, ?) RETURNING number`,
+          request.requestId,
+          request.accountId,
+          request.appId,
+          request.targetId,
+          request.callerAccountId,
+          request.priority === 'low' ? 1 : 0,
+          request.startDeadlineMs,
+          JSON.stringify(request.options),
+          request.submittedAtMs,
+        )!;
+        const { method, path, headers, body } = request.input;
+        connection.run(
+          'INSERT INTO queue_inputs (number, method, path, headers, body, body_blob, body_bytes) VALUES (?, ?, ?, ?, ?, ?, ?)',
+          row.number,
+          method,
+          path,
+          JSON.stringify(headers),
+          body.bytes,
+          body.blob,
+          body.sizeBytes,
+        );
+        return row.number;
+      }),
+
+    claim: (number, { lease, runnerId, generation, atMs }) =>
+      database.write(
+        (connection) =>
+          connection.run(
+            `UPDATE queue_requests SET state = 'running', lease = ?, runner_id = ?, generation = ?, started_at_ms = ?,
+               attempts = attempts + 1
+             WHERE number = ? AND state = 'waiting'`,
+            lease,
+            runnerId,
+            generation,
+            atMs,
+            number,
+          ) === 1,
+      ),
+
+    requeue: (number, lease, { notBeforeMs, attempts, options }) =>
+      database.write(
+        (connection) =>
+          connection.run(
+            `UPDATE queue_requests SET state = 'waiting', lease = NULL, not_before_ms = ?, attempts = ?, options = ?
+             WHERE number = ? AND state = 'running' AND lease = ?`,
+            notBeforeMs,
+            attempts,
+            JSON.stringify(options),
+            number,
+            lease,
+          ) === 1,
+      ),
+
+    finish: (number, lease, result) => database.write((connection) => end(connection, number, 'running', lease, result)),
+
+    finishWaiting: (number, result) =>
+      database.write((connection) => end(connection, number, 'waiting', null, result)),
+
+    requestCancel: (number) =>
+      database.write(
+        (connection) =>
+          connection.run(
+            `UPDATE queue_requests SET cancel_requested = 1 WHERE number = ? AND state = 'running'`,
+            number,
+          ) === 1,
+      ),
+
+    readInput: (number) =>
+      database.read((connection) => {
+        const row = connection.get<BodyRow & { method: string; path: string; headers: string }>(
+          'SELECT method, path, headers, body, body_blob, body_bytes FROM queue_inputs WHERE number = ?',
+          number,
+        );
+        if (row === undefined) return null;
+        return {
+          method: row.method,
+          path: row.path,
+          headers: JSON.parse(row.headers) as string[],
+          body: toBody(row),
+        };
+      }),
+
+    findEnded: (requestId) =>
+      database.read((connection) => {
+        const row = connection.get<EndedRow>('SELECT * FROM queue_results WHERE request_id = ?', requestId);
+        return row === undefined ? null : toEnded(row);
+      }),
+
+    listLive: (afterNumber, limit) =>
+      database.read((connection) =>
+        connection
+          .all<LiveRow>('SELECT * FROM queue_requests WHERE number > ? ORDER BY number LIMIT ?', afterNumber, limit)
+          .map(toLive),
+      ),
+
+    sweep: (endedBeforeMs, limit) =>
+      database.write((connection) => {
+        // Results are numbered by submission: old ones come first, and a long one in front delays only itself and its like.
+        const rows = connection.all<{ number: number; result_blob: string | null; input_blob: string | null }>(
+          `SELECT result.number, result.body_blob AS result_blob, input.body_blob AS input_blob
+           FROM (SELECT number, body_blob, ended_at_ms FROM queue_results ORDER BY number LIMIT ?) AS result
+           LEFT JOIN queue_inputs AS input ON input.number = result.number
+           WHERE result.ended_at_ms < ?`,
+          limit,
+          endedBeforeMs,
+        );
+        for (const { number } of rows) {
+          connection.run('DELETE FROM queue_results WHERE number = ?', number);
+          connection.run('DELETE FROM queue_inputs WHERE number = ?', number);
+        }
+        const blobs = rows.flatMap((row) => [row.result_blob, row.input_blob]).filter((blob) => blob !== null);
+        return { removed: rows.length, blobs };
+      }),
+  };
+}
+
+const toBody = (row: BodyRow): StoredBody => ({ bytes: row.body, blob: row.body_blob, sizeBytes: row.body_bytes });
+
+function toLive(row: LiveRow): LiveRequest {
+  return {
+    number: row.number,
+    requestId: row.request_id,
+    accountId: row.account_id,
+    appId: row.app_id,
+    targetId: row.target_id,
+    callerAccountId: row.caller_account_id,
+    priority: row.priority === 1 ? 'low' : 'normal',
+    state: row.state,
+    lease: row.lease,
+    runnerId: row.runner_id,
+    generation: row.generation,
+    attempts: row.attempts,
+    startedAtMs: row.started_at_ms,
+    notBeforeMs: row.not_before_ms,
+    startDeadlineMs: row.start_deadline_ms,
+    cancelRequested: row.cancel_requested === 1,
+    options: row.options === '{}' ? noOptions : (JSON.parse(row.options) as RequestOptions),
+    submittedAtMs: row.submitted_at_ms,
+  };
+}
+
+/** Shared by the many requests without any: a million of them stay in memory. */
+const noOptions: RequestOptions = Object.freeze({});
+
+function toEnded(row: EndedRow): EndedRequest {
+  return {
+    requestId: row.request_id,
+    accountId: row.account_id,
+    appId: row.app_id,
+    callerAccountId: row.caller_account_id,
+    status: row.status,
+    headers: JSON.parse(row.headers) as Record<string, string | string[]>,
+    body: toBody(row),
+    error: row.error,
+    errorType: row.error_type,
+    runnerId: row.runner_id,
+    attempts: row.attempts,
+    startedAtMs: row.started_at_ms,
+    inferenceMs: row.inference_ms,
+    submittedAtMs: row.submitted_at_ms,
+    endedAtMs: row.ended_at_ms,
+  };
+}
