@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { startPlatform, type Platform } from './platform.ts';
+import { repositoryRoot, startPlatform, type Platform } from './platform.ts';
 
 describe('the queue, through the official clients', () => {
   let platform: Platform;
@@ -92,8 +92,8 @@ for handle in running:
         assert error.status_code == 499 and "cancelled by the app" in str(error), error
 try:
     waiting.cancel(); raise SystemExit("no error")
-except Exception as error:
-    assert "400" in str(error), error
+except fal_client.FalClientHTTPError as error:
+    assert error.status_code == 400 and "ALREADY_COMPLETED" in str(error), error
 print("fine")
 `);
     assert.match(out, /fine/);
@@ -121,5 +121,95 @@ print("fine")
 `);
     assert.match(out, /fine/);
     assert.ok(!(await runs()).includes('late'));
+  });
+
+  it('@fal-ai/client: subscribe by polling and by streaming, queue calls', async () => {
+    const script = `import { createRequire } from 'node:module';
+import assert from 'node:assert/strict';
+const { fal } = createRequire(${JSON.stringify(join(repositoryRoot, 'package.json'))})('@fal-ai/client');
+const polled = await fal.subscribe('acme/queued', { input: { name: 'js', seconds: 0.2 }, logs: true, pollInterval: 100 });
+assert.equal(polled.data.name, 'js');
+const updates = [];
+const streamed = await fal.subscribe('acme/queued', { input: { name: 'sse', seconds: 0.5 }, logs: true, mode: 'streaming', onQueueUpdate: (update) => updates.push(update) });
+assert.equal(streamed.data.name, 'sse');
+assert.ok(updates.some((update) => update.status === 'IN_PROGRESS'), JSON.stringify(updates));
+assert.ok(updates.some((update) => (update.logs ?? []).some((line) => line.message.includes('working on sse'))), JSON.stringify(updates));
+const { request_id: requestId } = await fal.queue.submit('acme/queued', { input: { name: 'q', seconds: 0.1 } });
+let status;
+do status = await fal.queue.status('acme/queued', { requestId, logs: false }); while (status.status !== 'COMPLETED');
+assert.equal((await fal.queue.result('acme/queued', { requestId })).data.id, requestId);
+await assert.rejects(fal.queue.cancel('acme/queued', { requestId }));
+console.log('fine');
+`;
+    const { code, stdout, stderr } = await platform.lanner(['exec', '--data-dir', platform.dataDir, '--', 'node', '--input-type=module', '-e', script]);
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /fine/);
+  });
+
+  it('fal queue size and flush', async () => {
+    const out = await python(`
+import fal_client, time
+blocking = [fal_client.submit("acme/queued", arguments={"seconds": 8}) for _ in range(4)]
+deadline = time.time() + 30
+while not all(isinstance(h.status(), fal_client.InProgress) for h in blocking):
+    assert time.time() < deadline
+    time.sleep(0.05)
+for i in range(3): print(fal_client.submit("acme/queued", arguments={"name": "flushed"}).request_id)
+`);
+    const size = await platform.fal(['queue', 'size', 'queued']);
+    assert.equal(size.code, 0, size.stdout + size.stderr);
+    assert.match(size.stdout, /\b3\b/);
+    const flushed = await platform.fal(['queue', 'flush', 'queued']);
+    assert.equal(flushed.code, 0, flushed.stdout + flushed.stderr);
+    assert.match((await platform.fal(['queue', 'size', 'queued'])).stdout, /\b0\b/);
+    assert.ok(out.includes('-'));
+    assert.ok(!(await runs()).includes('flushed'));
+  });
+
+  it('loses nothing and repeats nothing when the server is killed with 50 waiting and 4 running', async () => {
+    const ids = (
+      await python(`
+import fal_client
+for i in range(54): print(fal_client.submit("acme/queued", arguments={"name": f"k{i}", "seconds": 3.0 if i < 4 else 0.02}).request_id)
+`)
+    )
+      .trim()
+      .split('\n');
+    assert.equal(ids.length, 54);
+    await platform.killServer();
+    await platform.startServer();
+    const out = await python(`
+import fal_client
+for i, id in enumerate(${JSON.stringify(ids)}):
+    handle = fal_client.SyncClient().get_handle("acme/queued", id)
+    result = handle.get()
+    assert result["name"] == f"k{i}" and result["id"] == id, (i, id, result)
+    assert handle.get() == result
+print("fine")
+`);
+    assert.match(out, /fine/);
+    const counts = new Map<string, number>();
+    for (const name of await runs()) if (/^k\d+$/.test(name)) counts.set(name, (counts.get(name) ?? 0) + 1);
+    assert.equal(counts.size, 54);
+    assert.deepEqual([...counts].filter(([, count]) => count !== 1), [], 'each ran once');
+  });
+
+  it('repeats what ran when the supervisor was killed', async () => {
+    const id = (
+      await python(`
+import fal_client, time
+handle = fal_client.submit("acme/queued", arguments={"name": "again", "seconds": 2})
+while not isinstance(handle.status(), fal_client.InProgress): time.sleep(0.02)
+time.sleep(0.5)
+print(handle.request_id)
+`)
+    ).trim();
+    process.kill(Number(await readFile(join(platform.dataDir, 'run/supervisor.pid'), 'utf8')), 'SIGKILL');
+    const out = await python(`
+import fal_client
+print(fal_client.SyncClient().get_handle("acme/queued", "${id}").get()["name"])
+`);
+    assert.match(out, /again/);
+    assert.equal((await runs()).filter((name) => name === 'again').length, 2);
   });
 });

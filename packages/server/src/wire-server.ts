@@ -133,6 +133,7 @@ export async function wireServer(parts: {
     fleet: scheduler,
     driver,
     runnerLogs,
+    queue,
     clock,
     log,
     isServing: () => isServing,

@@ -9,6 +9,7 @@ import { createAppFileRoutes } from './app-file-routes.ts';
 import { createApplicationRoutes } from './application-routes.ts';
 import { createHealthRoute } from './health-route.ts';
 import { createLogRoutes } from './log-routes.ts';
+import { createQueueRoutes } from './queue-routes.ts';
 import type { RestDeps } from './rest-deps.ts';
 import { toRestAnswer } from './rest-errors.ts';
 import type { RestContext, RestEnv, RestRoute } from './rest-route.ts';
@@ -54,6 +55,7 @@ export function createRestApp(deps: RestDeps): Hono<RestEnv> {
     ...createRunnerRoutes(deps),
     ...createLogRoutes(deps),
     ...createApplicationRoutes(deps),
+    ...createQueueRoutes(deps),
   ];
   for (const route of routes) {
     const handlers = [];

@@ -8,6 +8,14 @@ import type { RunnerLogs } from '../../observe/runner-logs.ts';
 import type { Fleet } from '../../scheduler/fleet.ts';
 import type { ApiLog } from '../api-log.ts';
 
+/** What is asked of the queue from outside calls. */
+export interface QueueAdministration {
+  /** Waiting requests of an app, all told and by caller. */
+  count(aliasId: string): { size: number; byCaller: Record<string, number> };
+  /** Cancels waiting requests, of all callers or one; resolves with how many. */
+  flush(aliasId: string, callerAccountId: string | null): Promise<number>;
+}
+
 /** Everything the REST routes translate to. */
 export interface RestDeps {
   authenticator: Pick<Authenticator, 'authenticate'>;
@@ -17,6 +25,7 @@ export interface RestDeps {
   fleet: Pick<Fleet, 'listRunners'>;
   runnerLogs: Pick<RunnerLogs, 'read'>;
   machineTypes: Pick<MachineTypes, 'get'>;
+  queue: QueueAdministration;
   clock: Pick<Clock, 'nowMs' | 'monotonicMs' | 'sleep'>;
   log: ApiLog;
   /** False while the server stops. */

@@ -51,6 +51,7 @@ const afterExitMs = 2_000;
 const resendMs = 200;
 const storeRetryMs = 1_000;
 const livePage = 5_000;
+const flushStep = 200;
 const sweepEveryMs = 60_000;
 const sweepSteps = 20;
 const sweepRows = 100;
@@ -243,9 +244,27 @@ export class RequestQueue {
     return this.#lines.get(targetId)?.waiting.size ?? 0;
   }
 
-  /** Those that wait for a target, in order. */
-  waiting(targetId: string): Iterable<LiveRequest> {
-    return this.#lines.get(targetId)?.waiting ?? [];
+  /** Waiting requests of a target, all told and by caller (anonymous ones under the empty name). */
+  count(targetId: string): { size: number; byCaller: Record<string, number> } {
+    const byCaller: Record<string, number> = {};
+    for (const { callerAccountId } of this.#lines.get(targetId)?.waiting ?? []) {
+      byCaller[callerAccountId ?? ''] = (byCaller[callerAccountId ?? ''] ?? 0) + 1;
+    }
+    return { size: this.size(targetId), byCaller };
+  }
+
+  /** Cancels waiting requests of a target, of all callers or one; resolves with how many. In steps, so that others go on. */
+  async flush(targetId: string, callerAccountId: string | null): Promise<number> {
+    const chosen = [...(this.#lines.get(targetId)?.waiting ?? [])].filter(
+      (request) => callerAccountId === null || request.callerAccountId === callerAccountId,
+    );
+    let flushed = 0;
+    for (let at = 0; at < chosen.length; at += flushStep) {
+      const step = chosen.slice(at, at + flushStep).filter((request) => request.state === 'waiting');
+      const answers = await Promise.all(step.map((request) => this.cancel(request)));
+      flushed += answers.filter((answer) => answer === 'CANCELLATION_REQUESTED').length;
+    }
+    return flushed;
   }
 
   /** Calls back after every change of a request, and when the queue stops. */
