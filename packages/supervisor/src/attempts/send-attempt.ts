@@ -52,7 +52,7 @@ export function sendAttempt(input: SendAttemptInput): { ended: Promise<AttemptOu
         port: order.port,
         method: order.method,
         path: order.path,
-        headers: [...order.headers, ...length, 'connection', 'close'],
+        headers: [...hostOf(order, host), ...order.headers, ...length, 'connection', 'close'],
         agent: false,
         maxHeaderSize: maxHeaderBytes,
       });
@@ -101,6 +101,12 @@ export function sendAttempt(input: SendAttemptInput): { ended: Promise<AttemptOu
     }
   });
   return { ended, cut: () => cut('disconnected') };
+}
+
+/** A caller may have sent none; HTTP/1.1 wants one. */
+function hostOf({ headers, port }: AttemptOrder, host: string): string[] {
+  const hasHost = headers.some((name, index) => index % 2 === 0 && name.toLowerCase() === 'host');
+  return hasHost ? [] : ['host', `${host}:${port}`];
 }
 
 /** Methods for which a length of zero would be noise. */

@@ -123,7 +123,10 @@ export class TargetLine {
     // All that waited are refused together: one pause for them.
     if (this.#pause !== null) return;
     this.#refusals += 1;
-    const pauseMs = Math.min(firstPauseMs * 2 ** Math.min(this.#refusals - 1, 10), longestPauseMs);
+    const ownMs = Math.min(firstPauseMs * 2 ** Math.min(this.#refusals - 1, 10), longestPauseMs);
+    // During the scheduler's own pause it would only say the same again.
+    const retryAfterMs = isLannerError(error) ? Number(error.details['retryAfterMs'] ?? 0) : 0;
+    const pauseMs = Math.max(ownMs, retryAfterMs || 0);
     this.#pause = this.#clock.setTimer(pauseMs, () => {
       this.#pause = null;
       this.pump();

@@ -7,6 +7,8 @@ import {
   supervisorProtocolVersion,
   systemClock,
   type AckRequest,
+  type AttemptOrder,
+  type AttemptSnapshot,
   type BuildRequest,
   type RunnerExit,
   type RunnerResult,
@@ -59,6 +61,7 @@ export async function startFakeSupervisor(options: {
   const bootId = randomUUID();
   const runners = new Map<string, FakeRunner>();
   const results = new Map<string, Buffer>();
+  const attempts = new Map<string, AttemptSnapshot & { body?: Buffer }>();
   const streams = new Set<ServerResponse>();
   const calls: string[] = [];
   let events: SupervisorEvent[] = [];
@@ -241,14 +244,51 @@ export async function startFakeSupervisor(options: {
         return response;
       },
     ],
+    ['GET', /^\/v1\/attempts$/, () => [...attempts.values()].map(({ body: _, ...snapshot }) => snapshot)],
+    [
+      'GET',
+      /^\/v1\/attempts\/([^/]+)\/result$/,
+      (id) => {
+        const body = attempts.get(id)?.body;
+        if (!body) throw new LannerError('not_found', 'There is no such answer.');
+        return body;
+      },
+    ],
+    ['DELETE', /^\/v1\/attempts\/([^/]+)$/, (id) => void attempts.delete(id)],
     ['POST', /^\/v1\/shutdown$/, () => void setImmediate(shutdown)],
   ];
+
+  const attempt = async (runnerId: string, sent: Buffer): Promise<void> => {
+    const newlineAt = sent.indexOf(10);
+    const order = JSON.parse(sent.subarray(0, newlineAt).toString()) as AttemptOrder;
+    const { snapshot } = find(runnerId);
+    if (snapshot.phase === 'exited') throw new LannerError('runner_not_found', `Runner ${runnerId} has exited.`);
+    const { attemptId, method, path } = order;
+    if (attempts.has(attemptId)) return;
+    const kept: AttemptSnapshot & { body?: Buffer } = { attemptId, runnerId };
+    attempts.set(attemptId, kept);
+    const startedAtMs = systemClock.nowMs();
+    const response = await fetch(`http://${snapshot.address}:${order.port}${path}`, {
+      method,
+      ...(order.bodyBytes > 0 ? { body: new Uint8Array(sent.subarray(newlineAt + 1)) } : {}),
+    });
+    kept.body = Buffer.from(await response.arrayBuffer());
+    const headers = Object.fromEntries(response.headers);
+    const sizeBytes = kept.body.length;
+    kept.outcome = { kind: 'answered', status: response.status, headers, sizeBytes, startedAtMs, durationMs: 1 };
+    emit({ type: 'attempt.finished', runnerId, attemptId, outcome: kept.outcome });
+  };
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '/', 'http://supervisor');
     calls.push(`${request.method} ${url.pathname}`);
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
+    const attempted = /^\/v1\/runners\/([^/]+)\/attempts$/.exec(url.pathname);
+    if (attempted) {
+      await attempt(attempted[1]!, Buffer.concat(chunks));
+      return void response.writeHead(204).end();
+    }
     const body = (chunks.length === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString('utf8'))) as Body;
     if (url.pathname === '/v1/events') {
       const after = Number(url.searchParams.get('after'));

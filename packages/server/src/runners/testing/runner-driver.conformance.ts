@@ -93,6 +93,31 @@ export function runnerDriverConformance(name: string, createHarness: () => Promi
       for (const host of hosts) assert.equal((await fetch(`http://${host}:${first.exposedPort}/`)).status, 200);
     });
 
+    it('sends an attempt once, keeps its answer for the next server, and forgets it when told', async () => {
+      const asked = request('serve');
+      await driver.startRunner(asked);
+      await events.until(isReady(asked.runnerId));
+      const attemptId = randomUUID();
+      const order = { attemptId, port: asked.exposedPort!, method: 'GET', path: '/', headers: [], bodyBytes: 0, timeoutMs: 30_000 };
+      await driver.startAttempt(asked.runnerId, order, new Uint8Array());
+      await driver.startAttempt(asked.runnerId, order, new Uint8Array());
+      const isEnd = (event: SupervisorEvent): boolean => event.type === 'attempt.finished' && event.attemptId === attemptId;
+      const event = await events.until(isEnd);
+      assert.ok(event.type === 'attempt.finished' && event.outcome.kind === 'answered');
+      assert.equal(event.outcome.status, 200);
+      const { driver: next } = open();
+      await next.start();
+      assert.deepEqual(await next.listAttempts(), [{ attemptId, runnerId: asked.runnerId, outcome: event.outcome }]);
+      assert.equal(next.generation, driver.generation);
+      let bytes = 0;
+      for await (const chunk of await next.readAttempt(attemptId)) bytes += (chunk as Buffer).length;
+      assert.equal(bytes, event.outcome.sizeBytes);
+      await next.forgetAttempt(attemptId);
+      await next.forgetAttempt(attemptId);
+      assert.deepEqual(await next.listAttempts(), []);
+      await assert.rejects(driver.startAttempt(randomUUID(), { ...order, attemptId: randomUUID() }, new Uint8Array()));
+    });
+
     it('stops a runner, which then does not answer any more', async () => {
       const asked = request('serve');
       const { host } = await driver.startRunner(asked);
