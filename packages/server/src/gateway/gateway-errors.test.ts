@@ -38,6 +38,32 @@ const answering = (bytes: string) => ({
   },
 });
 
+describe('an app that closes its connection after a 500, as uvicorn does when an endpoint raises', () => {
+  it('gets its next call over another connection', async () => {
+    let connections = 0;
+    await using fixture = await createFixture({
+      tcp: (socket: import('node:net').Socket) => {
+        connections += 1;
+        let status = connections === 1 ? '500 Internal Server Error' : '200 OK';
+        socket.on('error', () => {});
+        socket.on('data', () => {
+          // The close may cross with the next request: nothing that comes after the 500 is answered.
+          if (status === '') socket.destroy();
+          else
+            socket.write(
+              `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{"detail":""}`,
+            );
+          if (connections === 1) status = '';
+        });
+      },
+    });
+    assert.equal((await call(fixture, { method: 'POST', body: '{}' })).status, 500);
+    assert.equal((await call(fixture, { method: 'POST', body: '{}' })).status, 200);
+    assert.equal((await call(fixture, { method: 'POST', body: '{}' })).status, 200);
+    assert.ok(connections >= 2);
+  });
+});
+
 describe('an app that misbehaves before its answer', () => {
   it('refusing the connection is 503 runner_connection_refused', async () => {
     const closed = createServer();

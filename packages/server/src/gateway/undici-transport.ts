@@ -13,6 +13,7 @@ import type {
 const keepAliveMs = 4_000;
 
 interface RunnerPool {
+  runnerId: string;
   pool: Pool;
   host: string;
   port: number;
@@ -30,6 +31,8 @@ export interface UndiciTransportOptions {
 export function createUndiciTransport(options: UndiciTransportOptions): UpstreamTransport {
   const { clock, maxResponseHeaderBytes, connectTimeoutMs, idleRunnerMs } = options;
   const pools = new Map<string, RunnerPool>();
+  /** Pools that get no new requests and still have some to finish. */
+  const retired = new Set<Pool>();
   let sweepTimer: Timer | null = null;
 
   const sweep = (): void => {
@@ -38,17 +41,30 @@ export function createUndiciTransport(options: UndiciTransportOptions): Upstream
     for (const [runnerId, entry] of pools) {
       if (entry.usedAtMs > idleSinceMs || entry.pool.stats.running > 0 || entry.pool.stats.pending > 0) continue;
       pools.delete(runnerId);
-      void entry.pool.close();
+      retire(entry);
     }
     if (pools.size > 0) sweepTimer = clock.setTimer(idleRunnerMs, sweep);
+  };
+
+  const retire = ({ pool }: RunnerPool): void => {
+    retired.add(pool);
+    void pool.close().finally(() => retired.delete(pool));
+  };
+
+  /** The next request to the runner opens a connection; those under way are not disturbed. */
+  const renewPool = (entry: RunnerPool): void => {
+    if (pools.get(entry.runnerId) !== entry) return;
+    pools.delete(entry.runnerId);
+    retire(entry);
   };
 
   const poolOf = (runner: RunnerAddress): RunnerPool => {
     const known = pools.get(runner.runnerId);
     if (known && known.host === runner.host && known.port === runner.port) return known;
-    if (known) void known.pool.close();
+    if (known) retire(known);
     const host = runner.host.includes(':') ? `[${runner.host}]` : runner.host;
     const entry: RunnerPool = {
+      runnerId: runner.runnerId,
       pool: new Pool(`http://${host}:${runner.port}`, {
         allowH2: false,
         pipelining: 1,
@@ -71,7 +87,7 @@ export function createUndiciTransport(options: UndiciTransportOptions): Upstream
     send(runner, request, receiver) {
       const entry = poolOf(runner);
       entry.usedAtMs = clock.monotonicMs();
-      const exchange = new UndiciExchange(receiver);
+      const exchange = new UndiciExchange(receiver, entry, renewPool);
       entry.pool.dispatch(
         { method: request.method, path: request.path, headers: request.headers, body: request.body },
         exchange,
@@ -83,14 +99,14 @@ export function createUndiciTransport(options: UndiciTransportOptions): Upstream
       const entry = pools.get(runnerId);
       if (!entry) return;
       pools.delete(runnerId);
-      void entry.pool.close();
+      retire(entry);
     },
     async close() {
       sweepTimer?.cancel();
       sweepTimer = null;
-      const all = [...pools.values()];
+      const all = [...Array.from(pools.values(), ({ pool }) => pool), ...retired];
       pools.clear();
-      await Promise.all(all.map((entry) => entry.pool.destroy()));
+      await Promise.all(all.map((pool) => pool.destroy()));
     },
   };
 }
@@ -100,12 +116,16 @@ const aborted = new Error('aborted by the gateway');
 /** One request in flight; a class, so that a request costs one object and no closures. */
 class UndiciExchange implements UpstreamExchange, Dispatcher.DispatchHandler {
   readonly #receiver: UpstreamReceiver;
+  readonly #entry: RunnerPool;
+  readonly #renewPool: (entry: RunnerPool) => void;
   #controller: Dispatcher.DispatchController | null = null;
   #over = false;
   #sending = true;
 
-  constructor(receiver: UpstreamReceiver) {
+  constructor(receiver: UpstreamReceiver, entry: RunnerPool, renewPool: (entry: RunnerPool) => void) {
     this.#receiver = receiver;
+    this.#entry = entry;
+    this.#renewPool = renewPool;
   }
 
   /** From now on failures may be told at once. */
@@ -135,6 +155,9 @@ class UndiciExchange implements UpstreamExchange, Dispatcher.DispatchHandler {
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: UpstreamHeaders, reason?: string): void {
     if (status < 200 || this.#over) return;
+    // After an endpoint raised, uvicorn answers 500, says nothing about the connection, and closes it: the close would
+    // cross with the next request on it, which nobody could tell from a crash of the app.
+    if (status >= 500) this.#renewPool(this.#entry);
     this.#receiver.onHead(status, reason ?? '', headers);
   }
 

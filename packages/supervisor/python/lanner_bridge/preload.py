@@ -8,7 +8,7 @@ from . import installed_packages, rehearsal
 
 # Where present. Nothing here may start a thread or open a connection by being imported.
 _MODULES = (
-    "cloudpickle", "tblib.pickling_support", "asyncio", "inspect", "logging.config", "traceback", "importlib.metadata",
+    "cloudpickle", "tblib.pickling_support", "asyncio", "concurrent.futures.thread", "inspect", "logging.config", "traceback", "importlib.metadata",
     "typing_extensions", "pydantic", "starlette", "fastapi", "uvicorn", "starlette_exporter", "prometheus_client",
     "structlog", "packaging.requirements", "packaging.version", "tomli", "tomli_w", "httpx", "grpc", "grpc.aio", "msgpack", "websockets",
 )  # fmt: skip
