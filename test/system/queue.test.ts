@@ -141,7 +141,16 @@ assert.equal((await fal.queue.result('acme/queued', { requestId })).data.id, req
 await assert.rejects(fal.queue.cancel('acme/queued', { requestId }));
 console.log('fine');
 `;
-    const { code, stdout, stderr } = await platform.lanner(['exec', '--data-dir', platform.dataDir, '--', 'node', '--input-type=module', '-e', script]);
+    const { code, stdout, stderr } = await platform.lanner([
+      'exec',
+      '--data-dir',
+      platform.dataDir,
+      '--',
+      'node',
+      '--input-type=module',
+      '-e',
+      script,
+    ]);
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /fine/);
   });
@@ -191,7 +200,11 @@ print("fine")
     const counts = new Map<string, number>();
     for (const name of await runs()) if (/^k\d+$/.test(name)) counts.set(name, (counts.get(name) ?? 0) + 1);
     assert.equal(counts.size, 54);
-    assert.deepEqual([...counts].filter(([, count]) => count !== 1), [], 'each ran once');
+    assert.deepEqual(
+      [...counts].filter(([, count]) => count !== 1),
+      [],
+      'each ran once',
+    );
   });
 
   it('repeats what ran when the supervisor was killed', async () => {

@@ -10,6 +10,7 @@ import type { ServerConfig } from './config/server-config.ts';
 import { ensureFirstAccount } from './first-account.ts';
 import { createGateway } from './gateway/create-gateway.ts';
 import { defaultGatewayLimits } from './gateway/gateway-limits.ts';
+import { createQueueAdministration } from './gateway/queue/queue-administration.ts';
 import { createQueueHandler } from './gateway/queue/queue-handler.ts';
 import { RequestQueue } from './gateway/queue/request-queue.ts';
 import { createUndiciTransport } from './gateway/undici-transport.ts';
@@ -133,7 +134,7 @@ export async function wireServer(parts: {
     fleet: scheduler,
     driver,
     runnerLogs,
-    queue,
+    queue: createQueueAdministration(queue),
     clock,
     log,
     isServing: () => isServing,

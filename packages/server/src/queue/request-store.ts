@@ -116,3 +116,19 @@ export interface RequestStore {
   /** Removes at most `limit` results that ended before, and their inputs. Resolves with the blobs nobody needs now. */
   sweep(endedBeforeMs: number, limit: number): Promise<{ removed: number; blobs: string[] }>;
 }
+
+/** A request that was just added. */
+export function toWaiting({ input: _input, ...facts }: NewRequest, number: number): LiveRequest {
+  return {
+    ...facts,
+    number,
+    state: 'waiting',
+    lease: null,
+    runnerId: null,
+    generation: null,
+    attempts: 0,
+    startedAtMs: null,
+    notBeforeMs: 0,
+    cancelRequested: false,
+  };
+}

@@ -43,7 +43,8 @@ export function parseRetryConfig(text: string | null | undefined): Partial<Recor
   let isEmpty = true;
   for (const condition of conditions) {
     const entry = (value as Record<string, unknown>)[condition];
-    const retries = typeof entry === 'object' && entry !== null ? (entry as Record<string, unknown>)['retries'] : undefined;
+    const retries =
+      typeof entry === 'object' && entry !== null ? (entry as Record<string, unknown>)['retries'] : undefined;
     if (typeof retries !== 'number' || !Number.isFinite(retries)) continue;
     budgets[condition] = Math.max(0, Math.floor(retries));
     isEmpty = false;

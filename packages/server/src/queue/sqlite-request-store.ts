@@ -150,10 +150,10 @@ export function createSqliteRequestStore(database: Database): RequestStore {
           ) === 1,
       ),
 
-    finish: (number, lease, result) => database.write((connection) => end(connection, number, 'running', lease, result)),
+    finish: (number, lease, result) =>
+      database.write((connection) => end(connection, number, 'running', lease, result)),
 
-    finishWaiting: (number, result) =>
-      database.write((connection) => end(connection, number, 'waiting', null, result)),
+    finishWaiting: (number, result) => database.write((connection) => end(connection, number, 'waiting', null, result)),
 
     requestCancel: (number) =>
       database.write(

@@ -21,7 +21,10 @@ export function describeRequestStore(
       const numbers = await Promise.all([store.add(first), store.add(aRequest())]);
       assert.ok(numbers[0]! < numbers[1]!);
       const live = await store.listLive(0, 10);
-      assert.deepEqual(live.map(({ number }) => number), numbers);
+      assert.deepEqual(
+        live.map(({ number }) => number),
+        numbers,
+      );
       const { input: _, ...facts } = first;
       assert.deepEqual(live[0], {
         ...facts,
@@ -36,7 +39,10 @@ export function describeRequestStore(
         cancelRequested: false,
       });
       const input = (await store.readInput(numbers[0]!))!;
-      assert.deepEqual({ ...input, body: Buffer.from(input.body.bytes!).toString() }, { ...first.input, body: '{"a":1}' });
+      assert.deepEqual(
+        { ...input, body: Buffer.from(input.body.bytes!).toString() },
+        { ...first.input, body: '{"a":1}' },
+      );
       assert.deepEqual((await store.listLive(numbers[0]!, 10)).length, 1);
       assert.equal(await store.readInput(999), null);
     });
@@ -44,7 +50,10 @@ export function describeRequestStore(
     it('lets one claim win, and only its lease end the attempt', async () => {
       const request = aRequest();
       const number = await store.add(request);
-      assert.deepEqual(await Promise.all([store.claim(number, claim('a')), store.claim(number, claim('b'))]), [true, false]);
+      assert.deepEqual(await Promise.all([store.claim(number, claim('a')), store.claim(number, claim('b'))]), [
+        true,
+        false,
+      ]);
       assert.equal(await store.finish(number, 'b', aResult()), false);
       assert.equal(await store.finishWaiting(number, aResult()), false);
       assert.equal(await store.findEnded(request.requestId), null);
@@ -66,7 +75,10 @@ export function describeRequestStore(
       assert.equal(await store.requeue(number, 'a', next), true);
       assert.equal(await store.finish(number, 'a', aResult()), false);
       const [live] = await store.listLive(0, 1);
-      assert.deepEqual([live!.state, live!.lease, live!.notBeforeMs, live!.attempts, live!.options], ['waiting', null, 70, 1, next.options]);
+      assert.deepEqual(
+        [live!.state, live!.lease, live!.notBeforeMs, live!.attempts, live!.options],
+        ['waiting', null, 70, 1, next.options],
+      );
       assert.equal(await store.claim(number, claim('b')), true);
       assert.equal(await store.finish(number, 'a', aResult()), false);
       assert.equal((await store.listLive(0, 1))[0]!.attempts, 2);
@@ -79,7 +91,10 @@ export function describeRequestStore(
       assert.equal(await store.requestCancel(running), true);
       const ends = await Promise.all([store.finishWaiting(waiting, aResult()), store.claim(waiting, claim('b'))]);
       assert.deepEqual(ends, [true, false]);
-      assert.deepEqual((await store.listLive(0, 10)).map((each) => each.cancelRequested), [true]);
+      assert.deepEqual(
+        (await store.listLive(0, 10)).map((each) => each.cancelRequested),
+        [true],
+      );
     });
 
     it('sweeps old results in small steps and names the blobs nobody needs', async () => {

@@ -9,13 +9,22 @@ describe('the waiting line', () => {
     const line = new WaitingLine<LinePlace>();
     const items = [place(1, 'low'), place(2), place(3), place(4, 'low')];
     for (const item of items) line.add(item);
-    assert.deepEqual([...line].map((item) => item.number), [2, 3, 1, 4]);
+    assert.deepEqual(
+      [...line].map((item) => item.number),
+      [2, 3, 1, 4],
+    );
     assert.equal(line.first()?.number, 2);
     assert.ok(line.remove(items[1]!));
     assert.equal(line.first()?.number, 3);
     line.add(items[1]!);
-    assert.deepEqual([...line].map((item) => item.number), [2, 3, 1, 4]);
-    assert.deepEqual(items.map((item) => line.position(item)), [2, 0, 1, 3]);
+    assert.deepEqual(
+      [...line].map((item) => item.number),
+      [2, 3, 1, 4],
+    );
+    assert.deepEqual(
+      items.map((item) => line.position(item)),
+      [2, 0, 1, 3],
+    );
   });
 
   it('agrees with a sorted list under random adds, removals and returns', () => {

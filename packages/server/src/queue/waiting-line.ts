@@ -34,7 +34,10 @@ export class WaitingLine<Item extends LinePlace> {
     // Nearly always the end; those that come back look further ahead.
     if (at >= 0 && item.number <= lastOf(chunks[at]!)) at = findChunk(chunks, item.number);
     const chunk = chunks[at];
-    if (chunk === undefined || (at === chunks.length - 1 && chunk.items.length >= chunkSize && item.number > lastOf(chunk))) {
+    if (
+      chunk === undefined ||
+      (at === chunks.length - 1 && chunk.items.length >= chunkSize && item.number > lastOf(chunk))
+    ) {
       chunks.push({ items: [item], count: 1 });
       return;
     }

@@ -126,7 +126,8 @@ export function createSupervisorLink(socketPath: string): SupervisorLink {
     forgetResult: (runnerId) => unlessUnknown(callForNothing('DELETE', `${runnerPath(runnerId)}/result`)),
     startAttempt: (runnerId, order, body) => {
       const line = Buffer.from(`${JSON.stringify(order)}\n`);
-      const raw = body instanceof Readable ? Readable.from(join(line, body), { objectMode: false }) : Buffer.concat([line, body]);
+      const raw =
+        body instanceof Readable ? Readable.from(join(line, body), { objectMode: false }) : Buffer.concat([line, body]);
       return callForNothing('POST', `${runnerPath(runnerId)}/attempts`, { raw });
     },
     listAttempts: () => callJson('GET', '/v1/attempts'),

@@ -44,7 +44,16 @@ describe('attempts', () => {
   };
   const start = (port: number, more: Partial<AttemptOrder> = {}, body: AttemptBody = Buffer.alloc(0)): string => {
     const attemptId = more.attemptId ?? randomUUID();
-    const order = { attemptId, port, method: 'POST', path: '/x', headers: [], timeoutMs: 10_000, bodyBytes: Buffer.isBuffer(body) ? body.length : 0, ...more };
+    const order = {
+      attemptId,
+      port,
+      method: 'POST',
+      path: '/x',
+      headers: [],
+      timeoutMs: 10_000,
+      bodyBytes: Buffer.isBuffer(body) ? body.length : 0,
+      ...more,
+    };
     attempts.start({ runnerId: 'runner', host: '127.0.0.1' }, order, body);
     return attemptId;
   };
@@ -67,9 +76,20 @@ describe('attempts', () => {
       const chunks: Buffer[] = [];
       for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
       response.writeHead(201, { 'content-type': 'application/json', 'set-cookie': ['a=1', 'b=2'] });
-      response.end(JSON.stringify([request.method, request.url, request.headers['x-fal-request-id'], Buffer.concat(chunks).toString()]));
+      response.end(
+        JSON.stringify([
+          request.method,
+          request.url,
+          request.headers['x-fal-request-id'],
+          Buffer.concat(chunks).toString(),
+        ]),
+      );
     });
-    const id = start(port, { method: 'PUT', path: '/y?z=1', headers: ['x-fal-request-id', 'r1'] }, Buffer.from('input'));
+    const id = start(
+      port,
+      { method: 'PUT', path: '/y?z=1', headers: ['x-fal-request-id', 'r1'] },
+      Buffer.from('input'),
+    );
     const outcome = await outcomeOf(id);
     assert.ok(outcome.kind === 'answered');
     assert.deepEqual([outcome.status, outcome.headers['set-cookie']], [201, ['a=1', 'b=2']]);
@@ -130,10 +150,14 @@ describe('attempts', () => {
     const hangsUp = await listen(createTcpServer((socket) => socket.once('data', () => socket.destroy())));
     assert.equal(await failureOf(start(hangsUp)), 'disconnected');
     const truncates = await listen(
-      createTcpServer((socket) => socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf'))),
+      createTcpServer((socket) =>
+        socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf')),
+      ),
     );
     assert.equal(await failureOf(start(truncates)), 'bad-answer');
-    const babbles = await listen(createTcpServer((socket) => socket.once('data', () => socket.end('not http at all\r\n\r\n'))));
+    const babbles = await listen(
+      createTcpServer((socket) => socket.once('data', () => socket.end('not http at all\r\n\r\n'))),
+    );
     assert.equal(await failureOf(start(babbles)), 'bad-answer');
     const boasts = await app((_, response) => response.writeHead(200, { long: 'x'.repeat(20_000) }).end());
     assert.equal(await failureOf(start(boasts)), 'bad-answer');

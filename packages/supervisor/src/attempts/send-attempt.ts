@@ -44,7 +44,8 @@ export function sendAttempt(input: SendAttemptInput): { ended: Promise<AttemptOu
 
   let cut = (_failure: AttemptFailure): void => {};
   const ended = new Promise<AttemptOutcome>((resolve, reject) => {
-    const length = order.bodyBytes > 0 || !bodiless.has(order.method) ? ['content-length', String(order.bodyBytes)] : [];
+    const length =
+      order.bodyBytes > 0 || !bodiless.has(order.method) ? ['content-length', String(order.bodyBytes)] : [];
     let call: ReturnType<typeof request>;
     try {
       call = request({
@@ -88,7 +89,13 @@ export function sendAttempt(input: SendAttemptInput): { ended: Promise<AttemptOu
           settle(
             answer === null || cutWith !== null
               ? fail('bad-answer')
-              : { kind: 'answered', status: response.statusCode ?? 0, headers: toHeaders(response), ...answer, ...times() },
+              : {
+                  kind: 'answered',
+                  status: response.statusCode ?? 0,
+                  headers: toHeaders(response),
+                  ...answer,
+                  ...times(),
+                },
           ),
         reject,
       );

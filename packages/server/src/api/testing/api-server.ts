@@ -77,7 +77,16 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
       logLines.filter((line) => line.atMs >= sinceMs && line.atMs <= untilMs).slice(0, limit),
   };
   let isServing = true;
-  const deps = { ...store, fleet, driver, runnerLogs, queue: { count: () => ({ size: 0, byCaller: {} }), flush: async () => 0 }, clock: systemClock, log, isServing: () => isServing };
+  const deps = {
+    ...store,
+    fleet,
+    driver,
+    runnerLogs,
+    queue: { count: () => ({ size: 0, byCaller: {} }), flush: async () => 0 },
+    clock: systemClock,
+    log,
+    isServing: () => isServing,
+  };
   const rpc = createRpcHandler(deps);
   const rest = createRestHandler(deps);
   const port = createClearPort({

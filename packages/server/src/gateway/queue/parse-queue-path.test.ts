@@ -8,7 +8,8 @@ describe('paths of the queue', () => {
   it('reads every form of an operation: sub-paths, /response, trailing slashes', () => {
     for (const prefix of ['', '/sub', '/sub/deeper']) {
       for (const slash of ['', '/']) {
-        const at = (suffix: string, method = 'GET') => parseQueuePath(method, `${prefix}/requests/${id}${suffix}${slash}`);
+        const at = (suffix: string, method = 'GET') =>
+          parseQueuePath(method, `${prefix}/requests/${id}${suffix}${slash}`);
         assert.deepEqual(at(''), { kind: 'result', requestId: id });
         assert.deepEqual(at('/response'), { kind: 'result', requestId: id });
         assert.deepEqual(at('/status'), { kind: 'status', requestId: id });
@@ -19,7 +20,14 @@ describe('paths of the queue', () => {
   });
 
   it('takes everything else for a submit', () => {
-    for (const [method, path] of [['POST', '/'], ['GET', '/'], ['POST', `/requests/${id}`], ['GET', '/requests'], ['GET', `/requests/${id}/else`], ['GET', `/requests/${id}/cancel`]])
+    for (const [method, path] of [
+      ['POST', '/'],
+      ['GET', '/'],
+      ['POST', `/requests/${id}`],
+      ['GET', '/requests'],
+      ['GET', `/requests/${id}/else`],
+      ['GET', `/requests/${id}/cancel`],
+    ])
       assert.deepEqual(parseQueuePath(method!, path!), { kind: 'submit' }, `${method} ${path}`);
   });
 

@@ -3,7 +3,8 @@ export type QueueOperation =
   | { kind: 'submit' }
   | { kind: 'status' | 'status-stream' | 'result' | 'cancel'; requestId: string };
 
-const requestPath = /^(?:\/[^?]*?)?\/requests\/([^/?]{1,128})(\/status|\/status\/stream|\/stream|\/response|\/cancel)?\/?$/;
+const requestPath =
+  /^(?:\/[^?]*?)?\/requests\/([^/?]{1,128})(\/status|\/status\/stream|\/stream|\/response|\/cancel)?\/?$/;
 
 /**
  * Tells operations on a request from submits. Every form is served: with and without the app's sub-path in front, with

@@ -138,7 +138,8 @@ export function createQueueHandler(
     const found = await find(call, resolved, operation.requestId);
     const wantsLogs = /^(1|true)$/i.test(new URLSearchParams(query).get('logs') ?? '');
     if (found === null) {
-      const body = operation.kind === 'result' ? { detail: 'Request not found', status: 'NOT_FOUND' } : { status: 'NOT_FOUND' };
+      const body =
+        operation.kind === 'result' ? { detail: 'Request not found', status: 'NOT_FOUND' } : { status: 'NOT_FOUND' };
       call.status = 404;
       return sendJson(response, 404, operation.requestId, body);
     }
@@ -211,7 +212,8 @@ export function createQueueHandler(
         const failure = toLannerError(error);
         call.status = failure.entry.httpStatus;
         call.isRefused = true;
-        if (failure.code === 'internal_error') log.error({ err: error, requestId: call.requestId }, 'a queue call failed');
+        if (failure.code === 'internal_error')
+          log.error({ err: error, requestId: call.requestId }, 'a queue call failed');
         if (response.headersSent) return breakAnswer(response);
         sendError(response, failure, call.requestId);
         discardBody(request, response, discardBytes);

@@ -120,7 +120,12 @@ describe('the queue at work', () => {
         startDeadlineMs: null,
         options: {},
         submittedAtMs: systemClock.nowMs(),
-        input: { method: 'POST', path: '/', headers: ['x-fal-request-id', requestId], body: { bytes: null, blob: null, sizeBytes: 0 } },
+        input: {
+          method: 'POST',
+          path: '/',
+          headers: ['x-fal-request-id', requestId],
+          body: { bytes: null, blob: null, sizeBytes: 0 },
+        },
         ...more,
       },
       null,
@@ -128,7 +133,9 @@ describe('the queue at work', () => {
     return requestId;
   };
   const attemptOf = (requestId: string): string | undefined =>
-    [...driver.attempts.values()].find(({ order, outcome }) => order.headers.includes(requestId) && outcome === undefined)?.attemptId;
+    [...driver.attempts.values()].find(
+      ({ order, outcome }) => order.headers.includes(requestId) && outcome === undefined,
+    )?.attemptId;
   const started = (requestId: string): Promise<string> => until(() => attemptOf(requestId));
   const ended = (requestId: string) => until(() => store.findEnded(requestId));
 
@@ -159,7 +166,10 @@ describe('the queue at work', () => {
     driver.finishAttempt(first, answered(200, 'late'));
     driver.finishAttempt(second, answered(200, 'right'));
     assert.equal(Buffer.from((await ended(id)).body.bytes!).toString(), 'right');
-    assert.deepEqual(releases.map(({ kind }) => kind), ['connection-failed', 'done']);
+    assert.deepEqual(
+      releases.map(({ kind }) => kind),
+      ['connection-failed', 'done'],
+    );
   });
 
   it('gives up after the budget, with the error of the last attempt', async () => {
@@ -198,7 +208,9 @@ describe('the queue at work', () => {
     // The first was never ordered; the second ran on a supervisor that is gone.
     driver.attempts.clear();
     const rows = await store.listLive(0, 10);
-    await database.write((connection) => connection.run("UPDATE queue_requests SET generation = 'gone' WHERE number = ?", rows[1]!.number));
+    await database.write((connection) =>
+      connection.run("UPDATE queue_requests SET generation = 'gone' WHERE number = ?", rows[1]!.number),
+    );
     free = 2;
     queue = openQueue();
     await queue.start();
@@ -230,7 +242,15 @@ describe('the queue at work', () => {
 
 function answered(status: number, text: string): AttemptOutcome {
   const body = Buffer.from(text);
-  return { kind: 'answered', status, headers: {}, sizeBytes: body.length, body: body.toString('base64'), startedAtMs: 1, durationMs: 2 };
+  return {
+    kind: 'answered',
+    status,
+    headers: {},
+    sizeBytes: body.length,
+    body: body.toString('base64'),
+    startedAtMs: 1,
+    durationMs: 2,
+  };
 }
 
 /** Looks again after every turn until there is something. */

@@ -1,41 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import {
-  isLannerError,
-  LannerError,
-  type AttemptFailure,
-  type AttemptOutcome,
-  type Clock,
-  type SupervisorEvent,
-} from '@lanner/protocol';
-import type { Blobs } from '../../blobs/blobs.ts';
+import { isLannerError, LannerError, type AttemptOutcome, type SupervisorEvent } from '@lanner/protocol';
 import type { Logger } from '../../observe/logger.ts';
-import type { LiveRequest, NewRequest, RequestResult, RequestStore, StoredInput } from '../../queue/request-store.ts';
-import { decideRetry, retryDelayMs, type AppRetryRules } from '../../queue/retry-policy.ts';
+import { toWaiting, type LiveRequest, type NewRequest, type StoredInput } from '../../queue/request-store.ts';
+import { decideRetry, retryDelayMs } from '../../queue/retry-policy.ts';
 import { WakeUps } from '../../queue/wake-ups.ts';
-import type { RunnerDriver } from '../../runners/runner-driver.ts';
-import type { Dispatcher, Slot, SlotOutcome, SlotReclaimer, Targets } from '../../scheduler/dispatcher.ts';
-import { readSwitch, readVerdict, toCallerHeaders } from '../caller-response-headers.ts';
+import type { Slot, SlotOutcome } from '../../scheduler/dispatcher.ts';
+import { readSwitch } from '../caller-response-headers.ts';
 import { cancelOnRunner } from '../cancel-on-runner.ts';
-import { decideSlotOutcome } from '../decide-slot-outcome.ts';
-import type { UpstreamTransport } from '../upstream-transport.ts';
-import { openBody, storeBody } from './bodies.ts';
+import { cancelled, failed, startTimeout, toSlotOutcome } from './attempt-ends.ts';
+import { orderAttempt } from './order-attempt.ts';
+import { readAnswer } from './read-answer.ts';
+import { RequestListeners } from './request-listeners.ts';
+import type { RequestQueueDeps } from './request-queue-deps.ts';
+import { sweepResults } from './sweep-results.ts';
 import { TargetLine } from './target-line.ts';
-import { toAnswerResult, toAttemptError, toErrorResult } from './to-result.ts';
-
-export interface RequestQueueDeps {
-  store: RequestStore;
-  blobs: Blobs;
-  dispatcher: Dispatcher & SlotReclaimer;
-  targets: Targets;
-  driver: RunnerDriver;
-  transport: UpstreamTransport;
-  /** Of the app's active revision. */
-  retryRules: (appId: string) => AppRetryRules;
-  clock: Clock;
-  log: Logger;
-  /** Results are kept this long. */
-  retentionMs: number;
-}
+import { toAttemptError, toErrorResult } from './to-result.ts';
 
 /** An attempt under way. `slot` is null for one whose runner was not taken over. */
 interface Running {
@@ -48,13 +27,10 @@ interface Running {
 
 /** How long the end of an attempt may lag behind the end of its runner. */
 const afterExitMs = 2_000;
-const resendMs = 200;
+/** The scheduler needs a moment to hear of it, too. */
+const runnerGoneMs = 200;
 const storeRetryMs = 1_000;
 const livePage = 5_000;
-const flushStep = 200;
-const sweepEveryMs = 60_000;
-const sweepSteps = 20;
-const sweepRows = 100;
 const cancelTimeoutMs = 5_000;
 
 export type CancelAnswer = 'CANCELLATION_REQUESTED' | 'ALREADY_COMPLETED';
@@ -70,7 +46,7 @@ export class RequestQueue {
   readonly #lines = new Map<string, TargetLine>();
   /** By lease. */
   readonly #running = new Map<string, Running>();
-  readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #listeners = new RequestListeners();
   readonly #wakeUps: WakeUps<LiveRequest>;
   readonly #stopping = new AbortController();
   readonly #unsubscribe: () => void;
@@ -123,7 +99,8 @@ export class RequestQueue {
         else if (attempt === undefined && request.generation === driver.generation) {
           // The server died between its note and the order: nothing was sent.
           resumed.push(() => void this.#putBack(running, { delayMs: 0 }));
-        } else if (attempt === undefined) resumed.push(() => void this.#end(lease, failed('disconnected', this.#deps.clock)));
+        } else if (attempt === undefined)
+          resumed.push(() => void this.#end(lease, failed('disconnected', this.#deps.clock)));
       }
       if (page.length < livePage) break;
       after = page.at(-1)!.number;
@@ -137,7 +114,7 @@ export class RequestQueue {
     for (const event of early) this.#onEvent(event);
     for (const resume of resumed) resume();
     for (const line of this.#lines.values()) line.pump();
-    this.#sweeping = this.#keepSweeping();
+    this.#sweeping = sweepResults(this.#deps, this.#stopping.signal);
     return counts;
   }
 
@@ -152,10 +129,9 @@ export class RequestQueue {
 
   async #shutDown(graceMs: number): Promise<void> {
     for (const line of this.#lines.values()) line.stop();
-    const listeners = [...this.#listeners.values()].flatMap((each) => [...each]);
     // The promise of this very call says that the queue stops.
     await Promise.resolve();
-    for (const listener of listeners) listener();
+    this.#listeners.tellAll();
     if (this.#running.size > 0 && graceMs > 0) {
       await new Promise<void>((resolve) => {
         const timer = this.#deps.clock.setTimer(graceMs, resolve);
@@ -199,27 +175,8 @@ export class RequestQueue {
       if (left === 0) this.#joining.delete(targetId);
       else this.#joining.set(targetId, left);
     }
-    const { requestId, accountId, appId, callerAccountId, priority, startDeadlineMs, options, submittedAtMs } = request;
-    const live: LiveRequest = {
-      number,
-      requestId,
-      accountId,
-      appId,
-      targetId,
-      callerAccountId,
-      priority,
-      state: 'waiting',
-      lease: null,
-      runnerId: null,
-      generation: null,
-      attempts: 0,
-      startedAtMs: null,
-      notBeforeMs: 0,
-      startDeadlineMs,
-      cancelRequested: false,
-      options,
-      submittedAtMs,
-    };
+    const live = toWaiting(request, number);
+    const { requestId, startDeadlineMs } = live;
     this.#live.set(requestId, live);
     if (startDeadlineMs !== null) this.#wakeUps.add(startDeadlineMs, live);
     const line = this.#lineOf(targetId);
@@ -244,37 +201,14 @@ export class RequestQueue {
     return this.#lines.get(targetId)?.waiting.size ?? 0;
   }
 
-  /** Waiting requests of a target, all told and by caller (anonymous ones under the empty name). */
-  count(targetId: string): { size: number; byCaller: Record<string, number> } {
-    const byCaller: Record<string, number> = {};
-    for (const { callerAccountId } of this.#lines.get(targetId)?.waiting ?? []) {
-      byCaller[callerAccountId ?? ''] = (byCaller[callerAccountId ?? ''] ?? 0) + 1;
-    }
-    return { size: this.size(targetId), byCaller };
-  }
-
-  /** Cancels waiting requests of a target, of all callers or one; resolves with how many. In steps, so that others go on. */
-  async flush(targetId: string, callerAccountId: string | null): Promise<number> {
-    const chosen = [...(this.#lines.get(targetId)?.waiting ?? [])].filter(
-      (request) => callerAccountId === null || request.callerAccountId === callerAccountId,
-    );
-    let flushed = 0;
-    for (let at = 0; at < chosen.length; at += flushStep) {
-      const step = chosen.slice(at, at + flushStep).filter((request) => request.state === 'waiting');
-      const answers = await Promise.all(step.map((request) => this.cancel(request)));
-      flushed += answers.filter((answer) => answer === 'CANCELLATION_REQUESTED').length;
-    }
-    return flushed;
+  /** Those that wait for a target, in order. */
+  waiting(targetId: string): Iterable<LiveRequest> {
+    return this.#lines.get(targetId)?.waiting ?? [];
   }
 
   /** Calls back after every change of a request, and when the queue stops. */
   observe(requestId: string, listener: () => void): () => void {
-    const listeners = this.#listeners.get(requestId) ?? new Set();
-    this.#listeners.set(requestId, listeners.add(listener));
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.#listeners.get(requestId) === listeners) this.#listeners.delete(requestId);
-    };
+    return this.#listeners.add(requestId, listener);
   }
 
   /** A waiting request ends without running; a running one is asked to, through the app's own cancel endpoint. */
@@ -367,48 +301,32 @@ export class RequestQueue {
       this.#waitAgain(request, storeRetryMs);
       return;
     }
-    this.#notify(request);
+    this.#listeners.tell(request.requestId);
     if (request.cancelRequested) return this.#finish(lease, running, cancelled(), { kind: 'abandoned' });
     if (input === null) {
-      return this.#finish(lease, running, new LannerError('internal_error', 'The input of the request is gone.'), { kind: 'abandoned' });
+      return this.#finish(lease, running, new LannerError('internal_error', 'The input of the request is gone.'), {
+        kind: 'abandoned',
+      });
     }
     await this.#send(lease, running, slot, input);
   }
 
   async #send(lease: string, running: Running, slot: Slot, input: StoredInput): Promise<void> {
-    const { driver, clock, blobs } = this.#deps;
     const { request } = running;
-    const order = {
-      attemptId: lease,
-      port: slot.port,
-      method: input.method,
-      path: input.path,
-      headers: input.headers,
-      bodyBytes: input.body.sizeBytes,
+    const ordered = await orderAttempt(this.#deps, {
+      lease,
+      slot,
+      input,
+      generation: request.generation,
       timeoutMs: this.#requestTimeoutSeconds(request) * 1000,
-    };
-    for (;;) {
-      try {
-        await driver.startAttempt(slot.runnerId, order, await openBody(blobs, input.body));
-        running.isSent = true;
-        if (request.cancelRequested) void this.#cancelOnRunner(running);
-        return;
-      } catch (error) {
-        if (this.#stopping.signal.aborted || running.isEnding) return;
-        const code = isLannerError(error) ? error.code : null;
-        if (code === 'runner_not_found') return void this.#putBack(running, { delayMs: resendMs });
-        if (code !== 'supervisor_unavailable') {
-          this.#log.error({ err: error, requestId: request.requestId }, 'an attempt could not be ordered');
-          return void this.#finish(lease, running, isLannerError(error) ? error : internal(), { kind: 'abandoned' });
-        }
-        // Whether the order arrived is not known; the same one again changes nothing. A new supervisor knows nothing of it.
-        if (driver.generation !== null && driver.generation !== request.generation) {
-          return void this.#end(lease, failed('disconnected', clock));
-        }
-        await clock.sleep(resendMs, this.#stopping.signal).catch(() => undefined);
-        if (this.#stopping.signal.aborted) return;
-      }
-    }
+      signal: this.#stopping.signal,
+    });
+    if (running.isEnding || ordered === 'stopping') return;
+    if (ordered === 'runner-gone') return this.#putBack(running, { delayMs: runnerGoneMs });
+    if (ordered === 'supervisor-gone') return this.#end(lease, failed('disconnected', this.#deps.clock));
+    if (ordered !== 'sent') return this.#finish(lease, running, ordered, { kind: 'abandoned' });
+    running.isSent = true;
+    if (request.cancelRequested) void this.#cancelOnRunner(running);
   }
 
   /** The end of an attempt: another one, or the end of its request. Only the first one told counts. */
@@ -434,11 +352,16 @@ export class RequestQueue {
         return this.#finish(lease, running, startTimeout(), slotOutcome);
       }
       const delayMs = retryDelayMs(request.attempts, Math.random());
-      this.#log.info({ requestId: request.requestId, attempts: request.attempts, ...end, delayMs }, 'attempt is repeated');
+      this.#log.info(
+        { requestId: request.requestId, attempts: request.attempts, ...end, delayMs },
+        'attempt is repeated',
+      );
       return this.#putBack(running, { delayMs, charge: retry.condition, slotOutcome });
     }
     if (outcome.kind === 'failed') {
-      const error = request.cancelRequested ? cancelled() : toAttemptError(outcome.failure, this.#requestTimeoutSeconds(request));
+      const error = request.cancelRequested
+        ? cancelled()
+        : toAttemptError(outcome.failure, this.#requestTimeoutSeconds(request));
       return this.#finish(lease, running, error, slotOutcome);
     }
     await this.#finish(lease, running, outcome, slotOutcome);
@@ -456,7 +379,7 @@ export class RequestQueue {
     const ended = await this.#persist(request, async () => {
       const result = isLannerError(how)
         ? toErrorResult(how, request.requestId, this.#deps.clock.nowMs())
-        : await this.#toResult(request, lease, how);
+        : await readAnswer(this.#deps, request, lease, how);
       if (!(await this.#deps.store.finish(request.number, lease, result))) {
         this.#log.error({ requestId: request.requestId, lease }, 'a result came for an attempt that is not the latest');
       }
@@ -466,26 +389,7 @@ export class RequestQueue {
     this.#leave(lease, running, slotOutcome);
     this.#forget(lease);
     this.#live.delete(request.requestId);
-    this.#notify(request);
-  }
-
-  async #toResult(
-    request: LiveRequest,
-    lease: string,
-    answer: Extract<AttemptOutcome, { kind: 'answered' }>,
-  ): Promise<RequestResult> {
-    const { driver, blobs, clock } = this.#deps;
-    const body =
-      answer.body !== undefined
-        ? await storeBody(blobs, Buffer.from(answer.body, 'base64'), answer.sizeBytes, `${lease}/result`)
-        : await storeBody(blobs, await driver.readAttempt(lease), answer.sizeBytes, `${lease}/result`);
-    const headers = toCallerHeaders(answer.headers, {
-      status: answer.status,
-      requestId: request.requestId,
-      runnerId: request.runnerId ?? '',
-      isCrossOrigin: false,
-    }) as Record<string, string | string[]>;
-    return toAnswerResult(answer, headers, body, clock.nowMs());
+    this.#listeners.tell(request.requestId);
   }
 
   /** Back into the line. Without `charge` the attempt did not happen. */
@@ -513,7 +417,7 @@ export class RequestQueue {
     this.#leave(lease, running, how.slotOutcome ?? { kind: 'abandoned' });
     this.#forget(lease);
     this.#waitAgain(request, how.delayMs);
-    this.#notify(request);
+    this.#listeners.tell(request.requestId);
     // Asked for in the meantime: what waits can be ended right here.
     if (request.cancelRequested) await this.cancel(request);
   }
@@ -537,7 +441,7 @@ export class RequestQueue {
     });
     if (!stored) return false;
     this.#live.delete(request.requestId);
-    this.#notify(request);
+    this.#listeners.tell(request.requestId);
     return ended;
   }
 
@@ -549,7 +453,10 @@ export class RequestQueue {
         return true;
       } catch (error) {
         if (this.#stopping.signal.aborted) return false;
-        this.#log.error({ err: error, requestId: request.requestId }, 'the queue could not be written; it is tried again');
+        this.#log.error(
+          { err: error, requestId: request.requestId },
+          'the queue could not be written; it is tried again',
+        );
         await this.#deps.clock.sleep(storeRetryMs, this.#stopping.signal).catch(() => undefined);
         if (this.#stopping.signal.aborted) return false;
       }
@@ -583,52 +490,8 @@ export class RequestQueue {
     });
   }
 
-  #notify(request: LiveRequest): void {
-    const listeners = this.#listeners.get(request.requestId);
-    if (listeners) for (const listener of [...listeners]) listener();
-  }
-
   #requestTimeoutSeconds({ appId }: LiveRequest): number {
     const slash = appId.indexOf('/');
     return this.#deps.targets.find(appId.slice(0, slash), appId.slice(slash + 1))?.requestTimeoutSeconds ?? 3600;
   }
-
-  /** Old results go in small steps, so that nobody waits for it. */
-  async #keepSweeping(): Promise<void> {
-    const { store, blobs, clock, retentionMs } = this.#deps;
-    while (!this.#stopping.signal.aborted) {
-      try {
-        for (let step = 0; step < sweepSteps; step += 1) {
-          const { removed, blobs: unused } = await store.sweep(clock.nowMs() - retentionMs, sweepRows);
-          for (const blob of unused) await blobs.delete(blob);
-          if (removed < sweepRows) break;
-        }
-      } catch (error) {
-        if (!this.#stopping.signal.aborted) this.#log.warn({ err: error }, 'old results could not be removed');
-      }
-      await clock.sleep(sweepEveryMs, this.#stopping.signal).catch(() => undefined);
-    }
-  }
-}
-
-function toSlotOutcome(outcome: AttemptOutcome): SlotOutcome {
-  if (outcome.kind === 'answered') return decideSlotOutcome(outcome.status, readVerdict(outcome.headers));
-  if (outcome.failure === 'timeout') return { kind: 'terminate', reason: 'request_timeout exceeded' };
-  return outcome.failure === 'bad-request' ? { kind: 'done' } : { kind: 'connection-failed' };
-}
-
-function failed(failure: AttemptFailure, clock: Clock): AttemptOutcome {
-  return { kind: 'failed', failure, startedAtMs: clock.nowMs(), durationMs: 0 };
-}
-
-function cancelled(): LannerError {
-  return new LannerError('client_cancelled', 'The request was cancelled.');
-}
-
-function startTimeout(): LannerError {
-  return new LannerError('start_timeout', 'No runner took the request before its start deadline.');
-}
-
-function internal(): LannerError {
-  return new LannerError('internal_error', 'The request could not be handed to a runner. The server log has the details.');
 }

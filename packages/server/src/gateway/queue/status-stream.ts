@@ -49,7 +49,10 @@ export class StatusStream implements Ticked {
       'x-fal-request-id': requestId,
     });
     response.on('close', () => this.#end());
-    this.#releases.push(observe(() => this.#onChange()), ticker.add(this));
+    this.#releases.push(
+      observe(() => this.#onChange()),
+      ticker.add(this),
+    );
     void this.#send();
   }
 

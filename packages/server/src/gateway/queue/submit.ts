@@ -57,7 +57,10 @@ export async function readSubmit(input: SubmitInput): Promise<Submission> {
   };
   const parameters = new URLSearchParams(query);
   if (parameters.get('fal_webhook')) {
-    throw new LannerError('unimplemented', 'Webhooks are not delivered yet. Leave fal_webhook out and poll the status.');
+    throw new LannerError(
+      'unimplemented',
+      'Webhooks are not delivered yet. Leave fal_webhook out and poll the status.',
+    );
   }
   const submittedAtMs = clock.nowMs();
   const startSeconds = readStartTimeoutSeconds(header('x-fal-request-timeout'), target, principal);
@@ -99,7 +102,12 @@ export async function readSubmit(input: SubmitInput): Promise<Submission> {
   };
 }
 
-async function readBody({ request, requestId, blobs, maxBodyBytes }: SubmitInput): Promise<NewRequest['input']['body']> {
+async function readBody({
+  request,
+  requestId,
+  blobs,
+  maxBodyBytes,
+}: SubmitInput): Promise<NewRequest['input']['body']> {
   const kind = readBodyKind(request);
   if (kind.kind === 'none') return { bytes: null, blob: null, sizeBytes: 0 };
   if (kind.kind === 'sized') {

@@ -111,8 +111,7 @@ export class TargetLine {
   #onRefused(error: unknown): void {
     if (isLannerError(error)) {
       if (error.code === 'shutting_down') return this.stop();
-      const isFatal =
-        fatal.has(error.code) || (fatalWhenRepeated.has(error.code) && this.#refusals >= patience);
+      const isFatal = fatal.has(error.code) || (fatalWhenRepeated.has(error.code) && this.#refusals >= patience);
       const request = isFatal ? this.waiting.first() : undefined;
       if (request !== undefined) {
         this.waiting.remove(request);

@@ -244,7 +244,11 @@ export async function startFakeSupervisor(options: {
         return response;
       },
     ],
-    ['GET', /^\/v1\/attempts$/, () => [...attempts.values()].map(({ body: _, ...snapshot }) => snapshot)],
+    [
+      'GET',
+      /^\/v1\/attempts$/,
+      () => [...attempts.values()].map(({ attemptId, runnerId, outcome }) => ({ attemptId, runnerId, outcome })),
+    ],
     [
       'GET',
       /^\/v1\/attempts\/([^/]+)\/result$/,

@@ -147,11 +147,12 @@ export class InMemoryDriver implements RunnerDriver {
     if (!runner || runner.snapshot.phase === 'exited') {
       throw new LannerError('runner_not_found', `There is no runner ${runnerId}.`);
     }
-    if (!this.attempts.has(order.attemptId)) this.attempts.set(order.attemptId, { attemptId: order.attemptId, runnerId, order });
+    if (!this.attempts.has(order.attemptId))
+      this.attempts.set(order.attemptId, { attemptId: order.attemptId, runnerId, order });
   }
 
   async listAttempts(): Promise<AttemptSnapshot[]> {
-    return [...this.attempts.values()].map(({ order: _, ...snapshot }) => snapshot);
+    return [...this.attempts.values()].map(({ attemptId, runnerId, outcome }) => ({ attemptId, runnerId, outcome }));
   }
 
   async readAttempt(attemptId: string): Promise<Readable> {
@@ -167,7 +168,14 @@ export class InMemoryDriver implements RunnerDriver {
     const attempt = this.attempts.get(attemptId)!;
     attempt.outcome = outcome;
     const { runnerId } = attempt;
-    this.#emit({ seq: this.#nextSeq(), atMs: this.#clock.nowMs(), type: 'attempt.finished', runnerId, attemptId, outcome });
+    this.#emit({
+      seq: this.#nextSeq(),
+      atMs: this.#clock.nowMs(),
+      type: 'attempt.finished',
+      runnerId,
+      attemptId,
+      outcome,
+    });
   }
 
   async status(): Promise<SupervisorStatus> {

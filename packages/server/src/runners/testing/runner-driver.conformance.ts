@@ -98,10 +98,19 @@ export function runnerDriverConformance(name: string, createHarness: () => Promi
       await driver.startRunner(asked);
       await events.until(isReady(asked.runnerId));
       const attemptId = randomUUID();
-      const order = { attemptId, port: asked.exposedPort!, method: 'GET', path: '/', headers: [], bodyBytes: 0, timeoutMs: 30_000 };
+      const order = {
+        attemptId,
+        port: asked.exposedPort!,
+        method: 'GET',
+        path: '/',
+        headers: [],
+        bodyBytes: 0,
+        timeoutMs: 30_000,
+      };
       await driver.startAttempt(asked.runnerId, order, new Uint8Array());
       await driver.startAttempt(asked.runnerId, order, new Uint8Array());
-      const isEnd = (event: SupervisorEvent): boolean => event.type === 'attempt.finished' && event.attemptId === attemptId;
+      const isEnd = (event: SupervisorEvent): boolean =>
+        event.type === 'attempt.finished' && event.attemptId === attemptId;
       const event = await events.until(isEnd);
       assert.ok(event.type === 'attempt.finished' && event.outcome.kind === 'answered');
       assert.equal(event.outcome.status, 200);
