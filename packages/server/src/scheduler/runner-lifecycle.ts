@@ -180,6 +180,9 @@ export class RunnerLifecycle {
       case 'runner.result':
         owner.onResult?.(runner, event.result);
         return;
+      case 'attempt.finished':
+        // The queue's matter.
+        return;
       case 'runner.exited':
         this.#finish(entry, event.exit, null);
         return;
