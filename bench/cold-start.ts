@@ -18,7 +18,10 @@ import { createApiClient } from '../packages/supervisor/src/testing/api-client.t
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({
-  options: { runs: { type: 'string', default: '50' }, python: { type: 'string', default: join(root, '.cache/python/bin/python') } },
+  options: {
+    runs: { type: 'string', default: '50' },
+    python: { type: 'string', default: join(root, '.cache/python/bin/python') },
+  },
 });
 const runs = Number(values.runs);
 
@@ -59,7 +62,11 @@ try {
     };
     const { address } = await api.startRunner(order);
     const { runnerId } = order;
-    await stream.find((event) => event.type === 'runner.exited' ? event.runnerId === runnerId : event.type === 'runner.phase' && event.runnerId === runnerId && event.phase === 'ready');
+    await stream.find((event) =>
+      event.type === 'runner.exited'
+        ? event.runnerId === runnerId
+        : event.type === 'runner.phase' && event.runnerId === runnerId && event.phase === 'ready',
+    );
     const readyMs = performance.now() - startedAtMs;
     await post(address, 8080);
     const answerMs = performance.now() - startedAtMs;
@@ -75,12 +82,19 @@ try {
   stream.close();
 
   const { isolation } = await api.status();
-  process.stdout.write(`${runs} starts of examples/hello, warm zygote, ${isolation.level}, ${cpus().length}× ${cpus()[0]?.model.trim()}\n`);
-  process.stdout.write(`first (zygote starting): ready ${first.readyMs.toFixed(1)} ms, answer ${first.answerMs.toFixed(1)} ms\n`);
+  process.stdout.write(
+    `${runs} starts of examples/hello, warm zygote, ${isolation.level}, ${cpus().length}× ${cpus()[0]?.model.trim()}\n`,
+  );
+  process.stdout.write(
+    `first (zygote starting): ready ${first.readyMs.toFixed(1)} ms, answer ${first.answerMs.toFixed(1)} ms\n`,
+  );
   for (const key of ['readyMs', 'answerMs'] as const) {
     const sorted = samples.map((sample) => sample[key]).sort((left, right) => left - right);
-    const at = (share: number): string => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!.toFixed(1);
-    process.stdout.write(`${key.padEnd(9)} p50 ${at(0.5)}  p90 ${at(0.9)}  p99 ${at(0.99)}  min ${sorted[0]!.toFixed(1)}\n`);
+    const at = (share: number): string =>
+      sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!.toFixed(1);
+    process.stdout.write(
+      `${key.padEnd(9)} p50 ${at(0.5)}  p90 ${at(0.9)}  p99 ${at(0.99)}  min ${sorted[0]!.toFixed(1)}\n`,
+    );
   }
 } finally {
   await supervisor.stop(0);
@@ -90,7 +104,9 @@ try {
 function prepare(): { environment: EnvironmentDefinition; blob: string } {
   const output = join(dataDir, 'definition');
   const script = join(root, 'bench/cold-start-definition.py');
-  const text = execFileSync(values.python, [script, join(root, 'examples/hello/app.py'), 'Hello', output], { encoding: 'utf8' });
+  const text = execFileSync(values.python, [script, join(root, 'examples/hello/app.py'), 'Hello', output], {
+    encoding: 'utf8',
+  });
   const configuration = JSON.parse(text.trim().split('\n').at(-1)!) as { [key: string]: Json };
   const definition = readFileSync(output);
   const blob = createHash('sha256').update(definition).digest('hex');
@@ -102,10 +118,13 @@ function prepare(): { environment: EnvironmentDefinition; blob: string } {
 
 function post(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const call = request({ host, port, method: 'POST', path: '/', agent: false, headers: { 'content-type': 'application/json' } }, (response) => {
-      if (response.statusCode !== 200) reject(new Error(`status ${response.statusCode}`));
-      response.resume().on('end', resolve);
-    });
+    const call = request(
+      { host, port, method: 'POST', path: '/', agent: false, headers: { 'content-type': 'application/json' } },
+      (response) => {
+        if (response.statusCode !== 200) reject(new Error(`status ${response.statusCode}`));
+        response.resume().on('end', resolve);
+      },
+    );
     call.on('error', reject);
     call.end('{"name": "bench"}');
   });

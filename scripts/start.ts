@@ -26,7 +26,10 @@ function isFree(port: number): Promise<boolean> {
 
 async function portArguments(given: string[]): Promise<string[]> {
   const chosen: string[] = [];
-  for (const [flag, port] of [['--port', 8443], ['--http-port', 8080]] as const) {
+  for (const [flag, port] of [
+    ['--port', 8443],
+    ['--http-port', 8080],
+  ] as const) {
     if (given.some((argument) => argument === flag || argument.startsWith(`${flag}=`))) continue;
     if (await isFree(port)) continue;
     say(`  port ${port} is in use; taking a free one`);
@@ -53,7 +56,9 @@ function read(command: string, args: string[], env: NodeJS.ProcessEnv = process.
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (piece: string) => (text += piece));
     child.on('error', reject);
-    child.on('close', (code) => (code === 0 ? settle(text) : reject(new Error(`${args.join(' ')} ended with ${code}`))));
+    child.on('close', (code) =>
+      code === 0 ? settle(text) : reject(new Error(`${args.join(' ')} ended with ${code}`)),
+    );
   });
 }
 
@@ -94,6 +99,7 @@ async function main(): Promise<number> {
   const dataFolder = dataDir[1] ?? process.env['LANNER_HOME'] ?? defaultDataRoot();
   const server = spawn(process.execPath, [lannerBin, 'serve', ...(await portArguments(given)), ...given], {
     cwd: root,
+    env: { ...process.env, LANNER_LOG_FORMAT: 'pretty' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = new Promise<number>((settle) => server.once('exit', (code) => settle(code ?? 0)));
@@ -107,7 +113,9 @@ async function main(): Promise<number> {
   }
   await untilReady(server);
 
-  const variables = JSON.parse(await read(process.execPath, [lannerBin, 'env', ...dataDir, '--format', 'json'])) as Record<string, string>;
+  const variables = JSON.parse(
+    await read(process.execPath, [lannerBin, 'env', ...dataDir, '--format', 'json']),
+  ) as Record<string, string>;
   const env = { ...process.env, ...variables, PATH: `${python.bin}:${process.env['PATH'] ?? ''}` };
 
   step('Deploying examples/hello with the official client: fal deploy examples/hello/app.py::Hello');
@@ -133,7 +141,9 @@ async function main(): Promise<number> {
   say('Try next, in another terminal:');
   say(`  eval "$(npx lanner env${dataDir.length ? ` ${dataDir.join(' ')}` : ''})"`);
   say(`  ${python.bin.replace(`${root}/`, '')}/fal apps list`);
-  say(`  curl --cacert "$SSL_CERT_FILE" -H "Authorization: Key $FAL_KEY" -H 'content-type: application/json' -d '{"name":"you"}' ${endpoint}`);
+  say(
+    `  curl --cacert "$SSL_CERT_FILE" -H "Authorization: Key $FAL_KEY" -H 'content-type: application/json' -d '{"name":"you"}' ${endpoint}`,
+  );
   say();
   say('Ctrl-C stops everything.');
   return ended;

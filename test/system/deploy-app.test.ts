@@ -56,7 +56,11 @@ describe('fal deploy of an app, with the official CLI', () => {
       headers: { 'x-mine': 'kept', 'x-fal-endpoint': 'forged' },
       body: 'z'.repeat(300_000),
     });
-    const seen = (await response.json()) as { headers: Record<string, string>; length: number; query: Record<string, string> };
+    const seen = (await response.json()) as {
+      headers: Record<string, string>;
+      length: number;
+      query: Record<string, string>;
+    };
     assert.equal(seen.length, 300_000);
     assert.deepEqual(seen.query, { x: '1', y: ' ' });
     assert.equal(seen.headers['x-mine'], 'kept');
@@ -106,11 +110,25 @@ except fal_client.client.FalClientHTTPError as error:
     assert.equal(listed['keep_alive'], 60);
     assert.equal(listed['max_multiplexing'], 2);
 
-    const scaled = await platform.fal(['apps', 'scale', 'simple-app', '--keep-alive', '123', '--max-concurrency', '5', '--max-multiplexing', '7']);
+    const scaled = await platform.fal([
+      'apps',
+      'scale',
+      'simple-app',
+      '--keep-alive',
+      '123',
+      '--max-concurrency',
+      '5',
+      '--max-multiplexing',
+      '7',
+    ]);
     assert.equal(scaled.code, 0, scaled.stdout + scaled.stderr);
     const redeployed = await platform.fal(['deploy', app, '--auth', 'public', '--output', 'json']);
     assert.equal(redeployed.code, 0, redeployed.stdout + redeployed.stderr);
-    const again = (JSON.parse((await platform.fal(['apps', 'list', '--output', 'json'])).stdout) as { apps: Record<string, unknown>[] }).apps[0]!;
+    const again = (
+      JSON.parse((await platform.fal(['apps', 'list', '--output', 'json'])).stdout) as {
+        apps: Record<string, unknown>[];
+      }
+    ).apps[0]!;
     assert.equal(again['keep_alive'], 123, 'tunable settings survive');
     assert.equal(again['max_multiplexing'], 2, 'code settings come from the code');
     assert.equal(again['auth_mode'], 'public');
@@ -133,7 +151,11 @@ except fal_client.client.FalClientHTTPError as error:
 
     const reset = await platform.fal(['deploy', app, '--reset-scale', '--strategy', 'recreate']);
     assert.equal(reset.code, 0, reset.stdout + reset.stderr);
-    const final = (JSON.parse((await platform.fal(['apps', 'list', '--output', 'json'])).stdout) as { apps: Record<string, unknown>[] }).apps[0]!;
+    const final = (
+      JSON.parse((await platform.fal(['apps', 'list', '--output', 'json'])).stdout) as {
+        apps: Record<string, unknown>[];
+      }
+    ).apps[0]!;
     assert.equal(final['keep_alive'], 60);
 
     const deleted = await platform.fal(['apps', 'delete', 'simple-app']);
@@ -148,7 +170,10 @@ except fal_client.client.FalClientHTTPError as error:
     const response = await platform.call('/other--staging/', { method: 'POST', headers: json, body: '{"a":1}' });
     assert.equal(response.status, 200, await response.text());
     assert.doesNotMatch((await platform.fal(['apps', 'list', '--output', 'json'])).stdout, /other/);
-    assert.match((await platform.fal(['apps', 'list', '--env', 'staging', '--output', 'json'])).stdout, /other--staging/);
+    assert.match(
+      (await platform.fal(['apps', 'list', '--env', 'staging', '--output', 'json'])).stdout,
+      /other--staging/,
+    );
   });
 
   it('does not move the alias when the new revision cannot start', async () => {

@@ -25,7 +25,12 @@ describe('fal run of an app, with the official CLI', () => {
     });
     const path = await Promise.race([announced, running.then(({ stdout, stderr }) => assert.fail(stdout + stderr))]);
     const call = (key: string | null) =>
-      platform.call(`${path}/`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"a": 40, "b": 2}', key });
+      platform.call(`${path}/`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"a": 40, "b": 2}',
+        key,
+      });
     const response = await call(null);
     assert.equal(response.status, 200, 'public by default');
     assert.equal(((await response.json()) as { sum: number }).sum, 42);

@@ -32,7 +32,9 @@ describe('lanner exec, for programs that know nothing of Lanner', () => {
   });
 
   it('leads the fal CLI here, gRPC included', async () => {
-    const { code, stdout, stderr } = await exec([join(python.bin, 'fal'), 'apps', 'list', '--output', 'json'], { https_proxy: 'http://127.0.0.1:9' });
+    const { code, stdout, stderr } = await exec([join(python.bin, 'fal'), 'apps', 'list', '--output', 'json'], {
+      https_proxy: 'http://127.0.0.1:9',
+    });
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /simple-app/);
   });

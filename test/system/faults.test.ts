@@ -61,10 +61,19 @@ describe('apps that misbehave, and processes that die', () => {
   });
 
   it('shows a runner its own world only', async () => {
-    const seen = await ask<{ home: unknown; data_dir: unknown; processes: number; umount: number; root: string[]; key_in_env: boolean }>(
-      `/hostile/look-around?data_dir=${encodeURIComponent(platform.dataDir)}`,
+    const seen = await ask<{
+      home: unknown;
+      data_dir: unknown;
+      processes: number;
+      umount: number;
+      root: string[];
+      key_in_env: boolean;
+    }>(`/hostile/look-around?data_dir=${encodeURIComponent(platform.dataDir)}`);
+    assert.doesNotMatch(
+      JSON.stringify(seen.data_dir),
+      /lanner\.db|credentials|secrets\.key|"ca"|"run"/,
+      'nothing of the platform is visible',
     );
-    assert.doesNotMatch(JSON.stringify(seen.data_dir), /lanner\.db|credentials|secrets\.key|"ca"|"run"/, 'nothing of the platform is visible');
     assert.ok(seen.processes < 10, 'no process of others can be seen');
     assert.notEqual(seen.umount, 0);
     assert.equal(seen.key_in_env, true);
@@ -80,7 +89,8 @@ describe('apps that misbehave, and processes that die', () => {
   });
 
   it('survives a quarter of a gigabyte of output, and serves others meanwhile', async () => {
-    const rssKiB = async (): Promise<number> => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${platform.serverPid}/status`, 'utf8'))?.[1]);
+    const rssKiB = async (): Promise<number> =>
+      Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${platform.serverPid}/status`, 'utf8'))?.[1]);
     const beforeKiB = await rssKiB();
     const printing = ask<{ printed: number }>('/hostile/print-much');
     const meanwhile = await platform.call('/plain_server/');
@@ -94,7 +104,9 @@ describe('apps that misbehave, and processes that die', () => {
     await ask('/hostile/leave-children');
     const sleepers = (): string => processesLike('^sleep 1000$');
     assert.equal(sleepers().split('\n').length, 3);
-    const listed = JSON.parse((await platform.fal(['runners', 'list', '--output', 'json'])).stdout) as { runners: { runner_id: string; alias: string }[] };
+    const listed = JSON.parse((await platform.fal(['runners', 'list', '--output', 'json'])).stdout) as {
+      runners: { runner_id: string; alias: string }[];
+    };
     const runner = listed.runners.find(({ alias }) => alias === 'hostile');
     assert.ok(runner);
     assert.equal((await platform.fal(['runners', 'stop', runner.runner_id])).code, 0);
@@ -103,7 +115,9 @@ describe('apps that misbehave, and processes that die', () => {
   });
 
   it('refuses headers of a megabyte, paths that climb, and bytes that are no HTTP, and goes on', async () => {
-    const { httpPort } = JSON.parse(await readFile(join(platform.dataDir, 'run/server.json'), 'utf8')) as { httpPort: number };
+    const { httpPort } = JSON.parse(await readFile(join(platform.dataDir, 'run/server.json'), 'utf8')) as {
+      httpPort: number;
+    };
     const raw = (text: string): Promise<string> =>
       new Promise((settle, reject) => {
         const socket = connect(httpPort, '127.0.0.1', () => socket.write(text));
@@ -112,9 +126,15 @@ describe('apps that misbehave, and processes that die', () => {
         socket.on('error', (error) => (answer === '' ? reject(error) : settle(answer)));
         socket.on('close', () => settle(answer));
       });
-    assert.match(await raw(`GET /run/acme/hostile/ HTTP/1.1\r\nhost: localhost\r\nx-big: ${'y'.repeat(1_000_000)}\r\n\r\n`), /^HTTP\/1\.1 431 /);
+    assert.match(
+      await raw(`GET /run/acme/hostile/ HTTP/1.1\r\nhost: localhost\r\nx-big: ${'y'.repeat(1_000_000)}\r\n\r\n`),
+      /^HTTP\/1\.1 431 /,
+    );
     assert.match(await raw('complete nonsense\r\n\r\n'), /^HTTP\/1\.1 400 /);
-    assert.match(await raw('GET /run/acme/../acme/hostile/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'), /^HTTP\/1\.1 4\d\d /);
+    assert.match(
+      await raw('GET /run/acme/../acme/hostile/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'),
+      /^HTTP\/1\.1 4\d\d /,
+    );
     assert.equal((await platform.call('/plain_server/')).status, 200);
   });
 

@@ -1,6 +1,6 @@
 /** A real platform for whole-system tests: `lanner serve` in a temporary folder, and the official clients against it. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ensurePythonEnv } from '../../scripts/python-env.ts';
@@ -22,6 +22,8 @@ export interface RunOptions {
   onStdout?: (text: string) => void;
   timeoutMs?: number;
   signal?: AbortSignal;
+  /** User (and group) it runs as; default ours. */
+  uid?: number | undefined;
 }
 
 export interface Platform {
@@ -47,8 +49,17 @@ export interface Platform {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+function identity(uid: number | undefined): { uid?: number; gid?: number } {
+  return uid === undefined ? {} : { uid, gid: uid };
+}
+
 /** Runs a program to its end, with exactly this environment. */
-export function runCommand(command: string, args: string[], env: NodeJS.ProcessEnv, options: RunOptions = {}): Promise<CommandResult> {
+export function runCommand(
+  command: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  options: RunOptions = {},
+): Promise<CommandResult> {
   return new Promise((settle, reject) => {
     const child = spawn(command, args, {
       env,
@@ -56,6 +67,7 @@ export function runCommand(command: string, args: string[], env: NodeJS.ProcessE
       stdio: ['pipe', 'pipe', 'pipe'],
       signal: options.signal,
       killSignal: 'SIGINT',
+      ...identity(options.uid),
     });
     let stdout = '';
     let stderr = '';
@@ -77,7 +89,9 @@ export function runCommand(command: string, args: string[], env: NodeJS.ProcessE
 
 /** The environment of a newcomer's shell: nothing of fal or Lanner in it. */
 export function bareEnvironment(home: string): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(FAL_|LANNER_|ISOLATE_|NODE_(?!EXTRA)|https?_proxy|no_proxy)/i.test(name));
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(FAL_|LANNER_|ISOLATE_|NODE_(?!EXTRA)|https?_proxy|no_proxy)/i.test(name),
+  );
   return { ...Object.fromEntries(kept), HOME: home, FAL_HOME_DIR: join(home, '.fal'), NO_COLOR: '1', COLUMNS: '200' };
 }
 
@@ -85,7 +99,10 @@ export function bareEnvironment(home: string): NodeJS.ProcessEnv {
 export async function waitForLine(child: ChildProcess, pattern: RegExp, withinMs: number): Promise<string> {
   return new Promise((settle, reject) => {
     let seen = '';
-    const timer = setTimeout(() => reject(new Error(`no line like ${pattern} within ${withinMs} ms; saw:\n${seen}`)), withinMs);
+    const timer = setTimeout(
+      () => reject(new Error(`no line like ${pattern} within ${withinMs} ms; saw:\n${seen}`)),
+      withinMs,
+    );
     const look = (text: string): void => {
       seen += text;
       if (!pattern.test(seen)) return;
@@ -101,9 +118,18 @@ export async function waitForLine(child: ChildProcess, pattern: RegExp, withinMs
   });
 }
 
-/** Starts a platform. `serveArgs` are added to `lanner serve`. */
-export async function startPlatform(options: { serveArgs?: string[]; mode?: 'path' | 'domain' } = {}): Promise<Platform> {
+export interface PlatformOptions {
+  /** Added to `lanner serve`. */
+  serveArgs?: string[];
+  mode?: 'path' | 'domain';
+  /** User (and group) the server runs as; default ours. */
+  uid?: number;
+}
+
+/** Starts a platform in a folder of its own. */
+export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'lanner-system-'));
+  if (options.uid !== undefined) await chown(home, options.uid, options.uid);
   const dataDir = join(home, 'data');
   const owner = 'acme';
   const bare = bareEnvironment(home);
@@ -114,15 +140,28 @@ export async function startPlatform(options: { serveArgs?: string[]; mode?: 'pat
   let variables: Record<string, string> = {};
 
   const lanner = (args: string[], runOptions: RunOptions = {}): Promise<CommandResult> =>
-    runCommand(process.execPath, [lannerBin, ...args], { ...bare, ...runOptions.env }, runOptions);
+    runCommand(
+      process.execPath,
+      [lannerBin, ...args],
+      { ...bare, ...runOptions.env },
+      { uid: options.uid, ...runOptions },
+    );
 
   const startServer = async (): Promise<void> => {
-    server = spawn(process.execPath, [lannerBin, 'serve', '--data-dir', dataDir, '--account', owner, ...ports, ...(options.serveArgs ?? [])], {
-      env: bare,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    server = spawn(
+      process.execPath,
+      [lannerBin, 'serve', '--data-dir', dataDir, '--account', owner, ...ports, ...(options.serveArgs ?? [])],
+      {
+        env: bare,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        ...identity(options.uid),
+      },
+    );
     await waitForLine(server, /ready/i, 60_000);
-    const state = JSON.parse(await readFile(join(dataDir, 'run/server.json'), 'utf8')) as { tlsPort: number; httpPort: number };
+    const state = JSON.parse(await readFile(join(dataDir, 'run/server.json'), 'utf8')) as {
+      tlsPort: number;
+      httpPort: number;
+    };
     ports = ['--port', String(state.tlsPort), '--http-port', String(state.httpPort)];
     const printed = await lanner(['env', '--data-dir', dataDir, '--format', 'json', '--mode', options.mode ?? 'path']);
     if (printed.code !== 0) throw new Error(`lanner env failed:\n${printed.stdout}${printed.stderr}`);

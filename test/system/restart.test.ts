@@ -24,7 +24,8 @@ describe('a server killed with -9 and started again', () => {
     assert.equal((await platform.fal(['secrets', 'set', 'KEPT=1'])).code, 0);
     let stop = false;
     const load = Array.from({ length: 4 }, async () => {
-      while (!stop) await platform.call('/simple-app/', { method: 'POST', headers: json, body: '{"a":1}' }).catch(() => undefined);
+      while (!stop)
+        await platform.call('/simple-app/', { method: 'POST', headers: json, body: '{"a":1}' }).catch(() => undefined);
     });
     await pidOfRunner();
     await platform.killServer();

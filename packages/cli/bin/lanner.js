@@ -30,7 +30,11 @@ function rerun() {
   const node = pinnedNode();
   if (node === null) {
     console.error(
-      'error: Lanner needs Node ' + neededMajor + ' or newer; this is Node ' + process.versions.node + '.\n' +
+      'error: Lanner needs Node ' +
+        neededMajor +
+        ' or newer; this is Node ' +
+        process.versions.node +
+        '.\n' +
         'Install it from https://nodejs.org, or run `npm install` again with optional dependencies on Linux.',
     );
     process.exitCode = 1;

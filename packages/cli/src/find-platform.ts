@@ -10,6 +10,8 @@ import { CommandError } from './output.ts';
 
 /** The data folder a command is about: flag, else `LANNER_HOME`, else the default. */
 export function chosenDataDir(flag: string | undefined): DataDir {
+  // an unset variable in a script; taking it for the current folder would only puzzle
+  if (flag === '') throw new CommandError('--data-dir is empty.', 'Name the folder, or leave the option out.', 2);
   const fromEnvironment = process.env.LANNER_HOME;
   return dataDirLayout(flag ?? (fromEnvironment ? fromEnvironment : defaultDataRoot()));
 }

@@ -8,7 +8,10 @@ const variables = { PLAIN: 'localhost:8443/run', HARD: `it's "a" $HOME \\ *`, EM
 test('a shell reads back what was printed for it, character for character', () => {
   const script = `eval "$FORMATTED"; printf '%s\\n%s\\n%s' "$PLAIN" "$HARD" "$EMPTY"`;
   const env = { ...process.env, FORMATTED: formatVariables(variables, 'shell') };
-  assert.equal(execFileSync('sh', ['-c', script], { env, encoding: 'utf8' }), `${variables.PLAIN}\n${variables.HARD}\n`);
+  assert.equal(
+    execFileSync('sh', ['-c', script], { env, encoding: 'utf8' }),
+    `${variables.PLAIN}\n${variables.HARD}\n`,
+  );
 });
 
 test('dotenv lines are quoted only where they have to be', () => {

@@ -58,14 +58,14 @@ function createProgram(argv: readonly string[]): Command {
 
   add('env', 'print the variables by which official clients find the platform')
     .addOption(new Option('--mode <mode>', 'addresses (default domain where there is one)').choices(['path', 'domain']))
-    .addOption(new Option('--format <format>', 'form of the output').choices(['shell', 'dotenv', 'json']).default('shell'))
+    .addOption(
+      new Option('--format <format>', 'form of the output').choices(['shell', 'dotenv', 'json']).default('shell'),
+    )
     .action(async (options) => (await import('./commands/env.ts')).env(options));
 
   add('exec', "run a command for which fal's own host names lead to the platform")
     .usage('[options] -- <command> [arguments...]')
-    .action(async (options) =>
-      (await import('./commands/exec.ts')).exec(options, splitExecArguments(argv).command),
-    );
+    .action(async (options) => (await import('./commands/exec.ts')).exec(options, splitExecArguments(argv).command));
 
   return program;
 }

@@ -44,6 +44,7 @@ function describe(error: unknown): { what: string; todo: string } {
 
 function inspectStack(error: unknown): string {
   const lines: string[] = [];
-  for (let current = error; current instanceof Error; current = current.cause) lines.push(current.stack ?? current.message);
+  for (let current = error; current instanceof Error; current = current.cause)
+    lines.push(current.stack ?? current.message);
   return lines.join('\ncaused by: ');
 }

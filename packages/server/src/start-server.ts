@@ -1,26 +1,12 @@
 import { systemClock, type Clock } from '@lanner/protocol';
-import { createRestHandler } from './api/rest/create-rest-handler.ts';
-import { createRpcHandler } from './api/rpc/create-rpc-handler.ts';
-import { hasPermission } from './auth/permissions.ts';
-import { clientHosts } from './config/client-environment.ts';
 import { dataDirLayout, ensureDataDir } from './config/data-dir.ts';
 import { lockDataDir } from './config/lock.ts';
-import { readOrCreateToken } from './config/private-file.ts';
-import { clearRunState, writeRunState, writeServerPid } from './config/run-state.ts';
+import { clearRunState, writeServerPid } from './config/run-state.ts';
 import type { RunningServer } from './config/running-server.ts';
 import type { ServerConfig } from './config/server-config.ts';
-import { ensureFirstAccount } from './first-account.ts';
-import { createGateway } from './gateway/create-gateway.ts';
-import { createChangeFeed } from './lib/change-feed.ts';
 import { createReleasers } from './lib/releasers.ts';
-import { createRunnerLogs } from './observe/create-runner-logs.ts';
 import { createLogger, flushLogger, type Logger } from './observe/logger.ts';
-import { createCertificateAuthority } from './ports/certificate-authority.ts';
-import { createPorts } from './ports/create-ports.ts';
-import type { PortHandlers } from './ports/port-handlers.ts';
 import { createProcessDriver } from './runners/process-driver.ts';
-import { createScheduler } from './scheduler/scheduler.ts';
-import { createStore } from './store.ts';
 
 export interface StartServerOptions {
   /** Program that `process.execPath` runs as the supervisor; the server package does not depend on the supervisor's. */
@@ -32,8 +18,10 @@ export interface StartServerOptions {
 }
 
 /**
- * Starts a platform: the composition root, where every part meets the others and nowhere else. What starts last stops
- * first; a start that fails half-way releases what it had.
+ * Starts a platform. What starts last stops first; a start that fails half-way releases what it had.
+ *
+ * The supervisor comes up in its own process while this one loads the rest of its code: start-up is the longer of the
+ * two, not their sum. That is why `wireServer` is imported late.
  *
  * Throws `data_dir_locked`, `schema_too_new`, `config_invalid`, `supervisor_unavailable`.
  */
@@ -49,118 +37,15 @@ export async function startServer(config: ServerConfig, options: StartServerOpti
     writeServerPid(dataDir, process.pid);
     releasers.add(() => clearRunState(dataDir));
 
-    const changeFeed = createChangeFeed((error) => log.error({ err: error }, 'a listener of the change feed failed'));
-    const store = await createStore({
-      databasePath: dataDir.database,
-      secretsKeyPath: dataDir.secretsKey,
-      blobsDir: dataDir.blobs,
-      clock,
-      changeFeed,
-      log,
-    });
-    releasers.add(() => store.close());
-    const credentials = await ensureFirstAccount({
-      accounts: store.accounts,
-      keys: store.keys,
-      credentialsPath: dataDir.credentials,
-      nickname: config.accountNickname,
-    });
-
-    const ca = createCertificateAuthority({ folder: dataDir.ca, config, clock, log });
-    await ca.start();
-    releasers.add(() => ca.stop());
-
-    const runnerLogs = await createRunnerLogs({ folder: dataDir.runnerLogs, clock, log });
-    releasers.add(() => runnerLogs.close());
-
     const driver = createProcessDriver({ dataDir: dataDir.root, supervisorEntry: options.supervisorEntry, clock, log });
     releasers.add(({ leaveSupervisor }) => driver.stop({ leaveSupervisor }));
+    driver.prepare();
 
-    let isServing = false;
-    let ports: { tlsPort: number; httpPort: number } | null = null;
-    const scheduler = createScheduler({
-      ...store,
-      driver,
-      changeFeed,
-      clock,
-      log,
-      runnerLogs,
-      modeOf: store.appFiles.modeOf,
-      platform: {
-        hosts: () => clientHosts(config, ports?.tlsPort ?? config.port),
-        caBundlePath: ca.bundlePath,
-      },
-    });
-    releasers.add(({ graceMs }) => scheduler.stop({ graceMs }));
-
-    const gateway = createGateway({
-      targets: scheduler,
-      dispatcher: scheduler,
-      authenticator: store.authenticator,
-      hasRunPermission: (principal) => hasPermission(principal, 'serverless:apps:run'),
-      clock,
-      log,
-    });
-    releasers.add(({ graceMs }) => gateway.stop({ graceMs }));
-    const forgetEnded = driver.onEvent((event) => {
-      if (event.type === 'runner.exited') gateway.forgetRunner(event.runnerId);
-    });
-    releasers.add(forgetEnded);
-
-    const api = { ...store, fleet: scheduler, driver, runnerLogs, clock, log, isServing: () => isServing };
-    const rpc = createRpcHandler(api);
-    const rest = createRestHandler(api);
-
-    const dispatch: PortHandlers['request'] = (request, response, route) => {
-      if (route.role === 'rpc') return rpc(request, response, route);
-      if (route.role === 'rest') return rest(request, response, route);
-      return gateway.handle(request, response, route);
-    };
-    // The ports listen before the supervisor is adopted, because runners are told the real port numbers. What arrives
-    // in that moment waits.
-    const begun = Promise.withResolvers<void>();
-    begun.promise.catch(() => {});
-    const listeners = createPorts({
-      config,
-      ca,
-      proxyToken: readOrCreateToken(dataDir.proxyToken),
-      clock,
-      log,
-      handlers: {
-        request: (request, response, route) =>
-          isServing ? dispatch(request, response, route) : begun.promise.then(() => dispatch(request, response, route)),
-        upgrade: (request, socket, head, route) =>
-          begun.promise.then(() => gateway.handleUpgrade(request, socket, head, route)),
-      },
-    });
-    releasers.add(({ graceMs }) => listeners.stop({ graceMs }));
-
-    ports = await listeners.start();
-    const adoption = await scheduler.start();
-    isServing = true;
-    begun.resolve();
-    releasers.add(() => void (isServing = false));
-    writeRunState(dataDir, {
-      pid: process.pid,
-      ...ports,
-      host: config.host,
-      domain: config.domain,
-      publicUrl: config.publicUrl,
-      startedAtMs: clock.nowMs(),
-    });
-    log.info({ ...ports, ...adoption, dataDir: dataDir.root }, 'server ready');
-
-    return {
-      ...ports,
-      account: credentials.account,
-      async stop({ graceMs, leaveSupervisor = false }) {
-        log.info({ graceMs, leaveSupervisor }, 'server stopping');
-        await releasers.release({ graceMs, leaveSupervisor });
-        await flushLogger(log);
-      },
-    };
+    const { wireServer } = await import('./wire-server.ts');
+    return await wireServer({ config, dataDir, clock, log, driver, releasers });
   } catch (error) {
     await releasers.release({ graceMs: 0, leaveSupervisor: false });
+    await flushLogger(log);
     throw error;
   }
 }

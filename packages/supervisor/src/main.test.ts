@@ -39,7 +39,9 @@ describe('the supervisor process', () => {
   });
 
   const launch = (dataDir: string, ...args: string[]): { child: ChildProcess; errors: () => string } => {
-    const child = spawn(process.execPath, [entry, '--data-dir', dataDir, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, [entry, '--data-dir', dataDir, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     started.add(child);
     let text = '';
     child.stderr!.on('data', (chunk: Buffer) => (text += chunk.toString()));
@@ -123,8 +125,14 @@ describe('the supervisor process', () => {
 
     const again = await api.openEvents(first.events.at(-1)!.seq);
     await again.find((event) => event.type === 'runner.exited');
-    const sequence = [...first.events, ...again.events].filter((event) => event.type !== 'heartbeat').map(({ seq }) => seq);
-    assert.deepEqual(sequence, sequence.map((_, index) => index + 1), 'each event once, in order');
+    const sequence = [...first.events, ...again.events]
+      .filter((event) => event.type !== 'heartbeat')
+      .map(({ seq }) => seq);
+    assert.deepEqual(
+      sequence,
+      sequence.map((_, index) => index + 1),
+      'each event once, in order',
+    );
     const { bootId } = facts;
     assert.equal((await api.call('POST', '/v1/events/ack', { bootId: 'another', seq: 1 })).status, 409);
     assert.equal((await api.call('POST', '/v1/events/ack', { bootId, seq: sequence.length })).status, 204);
@@ -140,7 +148,7 @@ describe('the supervisor process', () => {
   });
 
   it('ends with its runners when no server holds the lease', async () => {
-    const { child, api } = await begin('--lease-ms', '400');
+    const { child, api } = await begin('--lease-ms', '3000');
     const stream = await api.openEvents();
     await api.startRunner(await test.request(sleeper, { purpose: 'serve', exposedPort: port }));
     await stream.find((event) => event.type === 'runner.phase' && event.phase === 'setup');

@@ -3,10 +3,8 @@ import { parseArgs } from 'node:util';
 
 enableCompileCache();
 
-const { systemClock, isLannerError } = await import('@lanner/protocol');
-const { createLog } = await import('./lib/log.ts');
-const { startSupervisor } = await import('./supervisor.ts');
 const { readHostEnvironment } = await import('./host-environment.ts');
+const { probeIsolation } = await import('./sandbox/isolation.ts');
 
 const usage = 'usage: main.ts --data-dir DIR [--socket PATH] [--lease-ms N]\n';
 
@@ -35,6 +33,14 @@ if (options === undefined) {
   process.exit(2);
 }
 
+// The probe takes a quarter of a second of other processes: the rest of this one is loaded meanwhile.
+const host = readHostEnvironment(process.env);
+const isolation = probeIsolation(host.hostEnv);
+isolation.catch(() => {}); // startSupervisor tells
+const { systemClock, isLannerError } = await import('@lanner/protocol');
+const { createLog } = await import('./lib/log.ts');
+const { startSupervisor } = await import('./supervisor.ts');
+
 // Whoever started us may be gone, and its terminal or pipe with it: neither may end the runners.
 process.on('SIGHUP', () => {});
 process.stderr.on('error', () => {});
@@ -43,7 +49,7 @@ const log = createLog(systemClock, (line) => process.stderr.write(line));
 process.on('unhandledRejection', (error) => log.error({ error }, 'unhandled rejection'));
 
 try {
-  const supervisor = await startSupervisor({ ...options, ...readHostEnvironment(process.env), clock: systemClock, log });
+  const supervisor = await startSupervisor({ ...options, ...host, isolation, clock: systemClock, log });
   let signals = 0;
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => {

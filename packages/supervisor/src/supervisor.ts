@@ -14,7 +14,7 @@ import { openSocketFolder } from './lib/socket-folder.ts';
 import { createAddressPool } from './runners/address-pool.ts';
 import { createResourceGuards } from './runners/resource-guard.ts';
 import { createRunners } from './runners/runners.ts';
-import { probeIsolation } from './sandbox/isolation.ts';
+import { probeIsolation, type Isolation } from './sandbox/isolation.ts';
 import { createZygotes } from './zygotes/zygotes.ts';
 
 export interface SupervisorConfig {
@@ -32,6 +32,8 @@ export interface SupervisorConfig {
   caBundlePath?: string;
   /** Where uv is installed when PATH has none. Default `<data folder>/tools`. */
   toolsFolder?: string;
+  /** What this machine allows, when it is known or being found out. Default: found out now. */
+  isolation?: Promise<Isolation>;
   /** Lanner's own version, for the status. */
   version?: string;
   clock?: Clock;
@@ -65,7 +67,7 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
   const startedAtMs = clock.nowMs();
   const caBundlePath = config.caBundlePath ?? inData('ca/bundle.pem');
   const stopProbe = new AbortController();
-  const isolation = probeIsolation(config.hostEnv, stopProbe.signal);
+  const isolation = config.isolation ?? probeIsolation(config.hostEnv, stopProbe.signal);
   isolation.then(
     ({ level, reason }) =>
       level === 'process-group'
@@ -101,6 +103,7 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
     log,
     hostEnv: config.hostEnv,
     buildEnv: config.buildEnv ?? {},
+    caBundlePath,
     toolsFolder: config.toolsFolder ?? inData('tools'),
     onReplaced: (tree) => zygotes.retire(tree, () => void store.removeTree(tree.path).catch(() => {})),
     onBuilt: (tree, accountOrdinal) => zygotes.warm(tree, accountOrdinal),

@@ -12,7 +12,8 @@ const dataDir = temporaryDataDir({ after });
 before(() => serve(dataDir, ['--domain', 'lanner.test']));
 
 /** Runs a program under `lanner exec`. */
-const exec = (command: string[], environment: NodeJS.ProcessEnv = {}) => lanner(['exec', '--', ...command], dataDir, environment);
+const exec = (command: string[], environment: NodeJS.ProcessEnv = {}) =>
+  lanner(['exec', '--', ...command], dataDir, environment);
 
 const script = (text: string): string[] => [process.execPath, '--input-type=module', '-e', text];
 

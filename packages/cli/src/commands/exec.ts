@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { extendBundle, interceptEnvironment, readOrCreateToken, trustedFiles } from '@lanner/server/config';
 import { chosenDataDir, findPlatform } from '../find-platform.ts';
+import { guardedNodeVariables } from '../guard-node.ts';
 import { pathWithCapableNode } from '../node-on-path.ts';
 import { CommandError, note } from '../output.ts';
 
@@ -11,7 +12,11 @@ const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2
 export async function exec(options: { dataDir?: string }, command: readonly string[]): Promise<void> {
   const [program, ...rest] = command;
   if (program === undefined) {
-    throw new CommandError('There is no command to run.', 'Write it after --, such as: lanner exec -- python app.py', 2);
+    throw new CommandError(
+      'There is no command to run.',
+      'Write it after --, such as: lanner exec -- python app.py',
+      2,
+    );
   }
   const dataDir = chosenDataDir(options.dataDir);
   const access = findPlatform(dataDir);
@@ -23,7 +28,11 @@ export async function exec(options: { dataDir?: string }, command: readonly stri
   if (change.unsupportedProxy !== null) {
     note(`warning: ${change.unsupportedProxy} is not an HTTP proxy; hosts other than fal's are reached without it.`);
   }
-  const environment = { ...process.env, ...change.set };
+  const environment: NodeJS.ProcessEnv = {
+    ...process.env,
+    ...change.set,
+    ...guardedNodeVariables(process.env.NODE_OPTIONS),
+  };
   for (const name of change.unset) delete environment[name];
   environment.PATH = pathWithCapableNode(environment.PATH ?? '', dataDir.run);
   process.exitCode = await runChild(program, rest, environment);

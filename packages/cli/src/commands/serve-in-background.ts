@@ -2,7 +2,13 @@ import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dataDirLayout, ensureDataDir, findRunningServer, type RunState, type ServerConfig } from '@lanner/server/config';
+import {
+  dataDirLayout,
+  ensureDataDir,
+  findRunningServer,
+  type RunState,
+  type ServerConfig,
+} from '@lanner/server/config';
 import { CommandError, print } from '../output.ts';
 
 const pollMs = 50;
@@ -38,8 +44,17 @@ export async function serveInBackground(config: ServerConfig, announce: (state: 
       return;
     }
     if (ended !== null) {
-      const tail = readFileSync(logPath).subarray(logStart).toString('utf8').trimEnd().split('\n').slice(-20).join('\n');
-      throw new CommandError(`The server did not start (${ended as string}). The end of its log:\n${tail}`, `All of it: ${logPath}`);
+      const tail = readFileSync(logPath)
+        .subarray(logStart)
+        .toString('utf8')
+        .trimEnd()
+        .split('\n')
+        .slice(-20)
+        .join('\n');
+      throw new CommandError(
+        `The server did not start (${ended as string}). The end of its log:\n${tail}`,
+        `All of it: ${logPath}`,
+      );
     }
     await sleep(pollMs);
   }

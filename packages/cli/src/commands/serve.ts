@@ -1,7 +1,15 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadServerConfig, type RunningServer, type ServerConfig, type ServerFlags } from '@lanner/server/config';
+import {
+  defaultDataRoot,
+  loadServerConfig,
+  type RunningServer,
+  type ServerConfig,
+  type ServerFlags,
+} from '@lanner/server/config';
 import { note, print } from '../output.ts';
+import { readableLogDestination } from '../readable-log.ts';
+import { toShellWord } from '../shell-word.ts';
 
 /** How long requests in flight may go on after the first signal; a second signal ends them at once. */
 const graceMs = 30_000;
@@ -18,8 +26,14 @@ export async function serve(options: ServeOptions): Promise<void> {
     return serveInBackground(config, (state) => announce(config, state));
   }
   const signals = listenForSignals();
-  const { startServer } = await import('@lanner/server');
-  const server: RunningServer = await startServer(config, { supervisorEntry: supervisorEntry() });
+  const [{ createLogger, startServer }, destination] = await Promise.all([
+    import('@lanner/server'),
+    readableLogDestination(process.env, process.stderr.isTTY),
+  ]);
+  const server: RunningServer = await startServer(config, {
+    supervisorEntry: supervisorEntry(),
+    ...(destination === null ? {} : { log: createLogger({ destination }) }),
+  });
   announce(config, server);
   const first = await signals.next();
   note(`${first}: stopping. Requests in flight have ${graceMs / 1000} seconds; once more ends them now.`);
@@ -39,7 +53,8 @@ function supervisorEntry(): string {
 function announce(config: ServerConfig, ports: { tlsPort: number; httpPort: number }): void {
   print(`Lanner is ready at https://localhost:${ports.tlsPort} (clear text and proxy: port ${ports.httpPort}).`);
   if (config.domain !== null) print(`Domain: https://${config.domain}:${ports.tlsPort}`);
-  const folder = process.env.LANNER_HOME === config.dataDir ? '' : ` --data-dir ${config.dataDir}`;
+  const isFound = (process.env.LANNER_HOME || defaultDataRoot()) === config.dataDir;
+  const folder = isFound ? '' : ` --data-dir ${toShellWord(config.dataDir)}`;
   print(`Next: eval "$(lanner env${folder})" && fal deploy app.py::MyApp`);
 }
 

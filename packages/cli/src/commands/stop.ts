@@ -38,7 +38,10 @@ export async function stop(options: { dataDir?: string; timeout: string }): Prom
 async function untilGone(isThere: () => boolean, endMs: number, what: string): Promise<void> {
   while (isThere()) {
     if (performance.now() >= endMs) {
-      throw new CommandError(`${what} is still stopping.`, 'Requests may be in flight: wait, or run `lanner stop` again to end them now.');
+      throw new CommandError(
+        `${what} is still stopping.`,
+        'Requests may be in flight: wait, or run `lanner stop` again to end them now.',
+      );
     }
     await sleep(pollMs);
   }
@@ -54,7 +57,8 @@ function signal(pid: number, name: NodeJS.Signals): void {
     process.kill(pid, name);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ESRCH') throw new CommandError(`The process ${pid} cannot be stopped (${code}).`, 'Run this as the user who started it.');
+    if (code !== 'ESRCH')
+      throw new CommandError(`The process ${pid} cannot be stopped (${code}).`, 'Run this as the user who started it.');
   }
 }
 

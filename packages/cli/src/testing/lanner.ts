@@ -94,7 +94,11 @@ export async function variables(dataDir: string, args: string[] = []): Promise<R
 }
 
 /** GET over TLS, trusting nothing but `ca`; resolves with status and body. */
-export function get(url: string, ca: string, headers: Record<string, string>): Promise<{ status: number; body: string }> {
+export function get(
+  url: string,
+  ca: string,
+  headers: Record<string, string>,
+): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const call = request(url, { ca, headers, agent: false }, (response) => {
       let body = '';

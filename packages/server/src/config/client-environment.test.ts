@@ -65,7 +65,14 @@ test("intercept mode sets fal's own hosts, the proxy in both spellings, and no o
   assert.equal(set.https_proxy, 'http://lanner.direct:tok@127.0.0.1:9080');
   assert.equal(set.HTTPS_PROXY, set.https_proxy);
   assert.equal(set.NO_PROXY, set.no_proxy);
-  for (const name of ['FAL_KEY_ID', 'FAL_KEY_SECRET', 'FAL_HOST', 'grpc_proxy', 'ISOLATE_AUTH_DISABLED', 'FAL_FORCE_AUTH_BY_USER']) {
+  for (const name of [
+    'FAL_KEY_ID',
+    'FAL_KEY_SECRET',
+    'FAL_HOST',
+    'grpc_proxy',
+    'ISOLATE_AUTH_DISABLED',
+    'FAL_FORCE_AUTH_BY_USER',
+  ]) {
     assert.ok(unset.includes(name), name);
     assert.ok(!(name in set), name);
   }
@@ -87,7 +94,26 @@ test('a proxy that cannot carry tunnels is reported without its password', () =>
   assert.match(change.set.https_proxy!, /lanner\.direct/);
 });
 
-for (const entry of ['*', '*.*', 'fal.run', '.fal.run', '*.fal.run', 'queue.fal.run', 'FAL.ai', 'ai', '.run', 'run', 'l.ai', 'fal.run:443', 'media', 'https://fal.run', 'api.alpha.fal.ai.', 'falrun.com', 'com', 'm']) {
+for (const entry of [
+  '*',
+  '*.*',
+  'fal.run',
+  '.fal.run',
+  '*.fal.run',
+  'queue.fal.run',
+  'FAL.ai',
+  'ai',
+  '.run',
+  'run',
+  'l.ai',
+  'fal.run:443',
+  'media',
+  'https://fal.run',
+  'api.alpha.fal.ai.',
+  'falrun.com',
+  'com',
+  'm',
+]) {
   test(`the exception "${entry}" of the caller cannot lead past Lanner`, () => {
     const { set } = interceptEnvironment(access, { no_proxy: `a.corp,${entry}` });
     assert.equal(set.no_proxy, 'a.corp,localhost,127.0.0.1,::1');

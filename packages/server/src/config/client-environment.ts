@@ -24,11 +24,7 @@ export type Variables = Record<string, string>;
  * What `lanner env` prints: the variables by which official clients find this platform. Pure.
  * `domain` must not be null in domain mode.
  */
-export function clientEnvironment(
-  access: ClientAccess,
-  mode: 'path' | 'domain',
-  environment: Environment,
-): Variables {
+export function clientEnvironment(access: ClientAccess, mode: 'path' | 'domain', environment: Environment): Variables {
   const { domain } = access;
   if (mode === 'domain' && domain === null) throw new Error('domain mode without a domain');
   const hosts = clientHosts({ host: access.host, domain: mode === 'domain' ? domain : null }, access.tlsPort);

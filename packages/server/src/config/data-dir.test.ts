@@ -69,7 +69,10 @@ test('credentials are read as they were written, and nothing else is left in the
   writeCredentials(dataDir.credentials, { account: 'alice', key: 'id:one' });
   writeCredentials(dataDir.credentials, { account: 'alice', key: 'id:two' });
   assert.deepEqual(readCredentials(dataDir.credentials), { account: 'alice', key: 'id:two' });
-  assert.deepEqual(readdirSync(dataDir.root).filter((name) => name.endsWith('.tmp')), []);
+  assert.deepEqual(
+    readdirSync(dataDir.root).filter((name) => name.endsWith('.tmp')),
+    [],
+  );
 });
 
 test('a broken credentials file is named, its content is not', (t) => {
@@ -100,8 +103,7 @@ test('a second server on the folder is refused with the pid of the first', async
   assert.equal(isDataDirLocked(dataDir), true);
   assert.throws(
     () => lockDataDir(dataDir),
-    (error) =>
-      isLannerError(error) && error.code === 'data_dir_locked' && error.message.includes(`pid ${holder.pid}`),
+    (error) => isLannerError(error) && error.code === 'data_dir_locked' && error.message.includes(`pid ${holder.pid}`),
   );
 });
 

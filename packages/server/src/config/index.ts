@@ -9,6 +9,7 @@ export {
   type Variables,
 } from './client-environment.ts';
 export { dataDirLayout, defaultDataRoot, ensureDataDir, type DataDir } from './data-dir.ts';
+export { falDomains } from './fal-hosts.ts';
 export { isDataDirLocked } from './lock.ts';
 export { readOrCreateToken, readFileIfPresent } from './private-file.ts';
 export { findRunningServer, type RunState } from './run-state.ts';

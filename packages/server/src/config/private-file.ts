@@ -11,7 +11,7 @@ export function writeFileAtomically(path: string, content: string | Uint8Array, 
   const file = openSync(temporary, 'wx', mode);
   try {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-    for (let offset = 0; offset < bytes.length; ) offset += writeSync(file, bytes, offset);
+    for (let offset = 0; offset < bytes.length;) offset += writeSync(file, bytes, offset);
     fsyncSync(file);
   } catch (error) {
     rmSync(temporary, { force: true });

@@ -12,7 +12,10 @@ function problems(flags: ServerFlags, environment: Record<string, string> = {}):
   } catch (error) {
     assert.ok(isLannerError(error));
     assert.equal(error.code, 'config_invalid');
-    return error.message.split('\n').slice(1).map((line) => line.trim());
+    return error.message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim());
   }
   return [];
 }

@@ -39,9 +39,18 @@ export type ServerFlags = Partial<Record<SettingName, string | number | boolean 
 type SettingName = keyof typeof settings;
 
 const portRule = 'must be a whole number from 0 to 65535 (0 picks a free port)';
-const port = z.union([z.number(), z.string().regex(/^\d{1,5}$/).transform(Number)], portRule).pipe(
-  z.number(portRule).int(portRule).min(0, portRule).max(65535, portRule),
-);
+const port = z
+  .union(
+    [
+      z.number(),
+      z
+        .string()
+        .regex(/^\d{1,5}$/)
+        .transform(Number),
+    ],
+    portRule,
+  )
+  .pipe(z.number(portRule).int(portRule).min(0, portRule).max(65535, portRule));
 const hostNamePattern = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const hostRule = 'must be an IP address or a host name';
 const nickname = z
@@ -139,7 +148,10 @@ export function loadServerConfig(flags: ServerFlags, environment: Environment): 
   }
   if (problems.length === 0) problems.push(...crossProblems(found));
   if (problems.length > 0) {
-    throw new LannerError('config_invalid', `These settings cannot be used:\n${problems.map((p) => `  ${p}`).join('\n')}`);
+    throw new LannerError(
+      'config_invalid',
+      `These settings cannot be used:\n${problems.map((p) => `  ${p}`).join('\n')}`,
+    );
   }
   const values = Object.fromEntries(Object.entries(found).map(([name, { value }]) => [name, value]));
   return Object.freeze({ ...(values as object), upstreamProxy: readUpstreamProxy(environment).proxy } as ServerConfig);
@@ -150,7 +162,8 @@ function readSetting(name: SettingName, flags: ServerFlags, environment: Environ
   const flag = flags[name];
   if (flag !== undefined) return { value: flag, seen: String(flag), origin: `flag ${flagNames[name]}` };
   const variable = environment[env];
-  if (variable !== undefined && variable !== '') return { value: variable, seen: variable, origin: `environment ${env}` };
+  if (variable !== undefined && variable !== '')
+    return { value: variable, seen: variable, origin: `environment ${env}` };
   const value = fallback();
   return { value, seen: String(value), origin: 'default' };
 }
@@ -159,7 +172,8 @@ function crossProblems(found: Record<SettingName, Setting>): string[] {
   const problems: string[] = [];
   const { domain, host, publicUrl, tlsCert, tlsKey, port: tls, httpPort } = found;
   if ((tlsCert.value === null) !== (tlsKey.value === null)) {
-    const [given, name, missing] = tlsCert.value === null ? [tlsKey, 'tlsKey', '--tls-cert'] : [tlsCert, 'tlsCert', '--tls-key'];
+    const [given, name, missing] =
+      tlsCert.value === null ? [tlsKey, 'tlsKey', '--tls-cert'] : [tlsCert, 'tlsCert', '--tls-key'];
     problems.push(describe(name as SettingName, given as Setting, `needs ${missing as string} beside it`));
   } else if (tlsCert.value !== null && domain.value === null) {
     problems.push(describe('tlsCert', tlsCert, 'is used for the domain, and there is no --domain'));
@@ -169,7 +183,8 @@ function crossProblems(found: Record<SettingName, Setting>): string[] {
   }
   if (domain.value === null) {
     // The official client derives its REST host by replacing the first "api" of the gRPC host with "rest" (rest-api 1.1).
-    const rule = 'contains "api", which the official client rewrites to "rest": use another name, or domain mode (--domain)';
+    const rule =
+      'contains "api", which the official client rewrites to "rest": use another name, or domain mode (--domain)';
     if (String(host.value).includes('api')) problems.push(describe('host', host, rule));
     if (publicUrl.value !== null && new URL(String(publicUrl.value)).hostname.includes('api')) {
       problems.push(describe('publicUrl', publicUrl, rule));
@@ -190,6 +205,9 @@ function loginNickname(): string {
   } catch {
     // a uid without an entry in the user database has no login name
   }
-  const clean = login.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '').slice(0, 63);
+  const clean = login
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 63);
   return nickname.safeParse(clean).success ? clean : 'local';
 }

@@ -22,10 +22,20 @@ export function readBodyKind(request: AnyRequest): BodyKind {
 /** A small body as one buffer. Rejects with `client_disconnected` when the caller goes away in the middle of it. */
 export function readSmallBody(request: AnyRequest): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => void chunks.push(chunk));
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-    const onGone = (): void => reject(callerGone());
+    let chunks: Buffer | Buffer[] | null = null;
+    let isComplete = false;
+    const onGone = (): void => {
+      if (!isComplete) reject(callerGone());
+    };
+    request.on('data', (chunk: Buffer) => {
+      if (chunks === null) chunks = chunk;
+      else if (Array.isArray(chunks)) chunks.push(chunk);
+      else chunks = [chunks, chunk];
+    });
+    request.on('end', () => {
+      isComplete = true;
+      resolve(Array.isArray(chunks) ? Buffer.concat(chunks) : (chunks ?? Buffer.alloc(0)));
+    });
     request.on('error', onGone);
     request.on('close', onGone);
   });
@@ -35,6 +45,14 @@ function callerGone(): LannerError {
   return new LannerError('client_disconnected', 'The caller went away in the middle of its request.');
 }
 
+export interface CallerBodyOptions {
+  maxBytes: number;
+  /** Called, instead of passing it on, for what exceeds `maxBytes`. */
+  onTooLarge: () => void;
+  /** Told the length of every chunk. */
+  onStreamed: (bytes: number) => void;
+}
+
 /**
  * A large body on its way to a runner: passes back-pressure on, counts, and stops at `maxBytes`. Being destroyed leaves the
  * caller's connection alone.
@@ -42,16 +60,14 @@ function callerGone(): LannerError {
 export class CallerBody extends Readable {
   bytesRead = 0;
   readonly #request: AnyRequest;
-  readonly #maxBytes: number;
-  readonly #onTooLarge: () => void;
+  readonly #options: CallerBodyOptions;
 
-  constructor(request: AnyRequest, maxBytes: number, onTooLarge: () => void) {
+  constructor(request: AnyRequest, options: CallerBodyOptions) {
     super();
     // Whoever reads it hears of errors; a body that nobody reads any more must not end the process.
     this.on('error', () => {});
     this.#request = request;
-    this.#maxBytes = maxBytes;
-    this.#onTooLarge = onTooLarge;
+    this.#options = options;
     request.on('data', this.#onData);
     request.on('end', this.#onEnd);
     request.on('error', this.#onBroken);
@@ -72,10 +88,11 @@ export class CallerBody extends Readable {
 
   readonly #onData = (chunk: Buffer): void => {
     this.bytesRead += chunk.length;
-    if (this.bytesRead > this.#maxBytes) {
-      this.#onTooLarge();
+    if (this.bytesRead > this.#options.maxBytes) {
+      this.#options.onTooLarge();
       return;
     }
+    this.#options.onStreamed(chunk.length);
     if (!this.push(chunk)) this.#request.pause();
   };
 

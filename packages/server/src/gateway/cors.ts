@@ -25,7 +25,8 @@ export function toPreflightHeaders(request: AnyRequest): OutgoingHttpHeaders {
     'access-control-allow-origin': '*',
     'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
     // `*` does not cover `authorization`, hence the echo.
-    'access-control-allow-headers': typeof asked === 'string' && isHeaderList(asked) ? asked : 'authorization, content-type',
+    'access-control-allow-headers':
+      typeof asked === 'string' && isHeaderList(asked) ? asked : 'authorization, content-type',
     'access-control-max-age': preflightMaxAgeSeconds,
     vary: 'origin, access-control-request-method, access-control-request-headers',
   };

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { LannerError, type Clock } from '@lanner/protocol';
 import type { Authenticator } from '../auth/principal.ts';
+import { createAccessLog } from '../observe/access-log.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { AnyRequest, Route } from '../ports/route.ts';
 import type { Dispatcher, Targets } from '../scheduler/dispatcher.ts';
@@ -17,6 +18,7 @@ import { SyncCall } from './sync-call.ts';
 import { createUndiciTransport } from './undici-transport.ts';
 import { UpgradeCall } from './upgrade-call.ts';
 import type { UpstreamTransport } from './upstream-transport.ts';
+import { createYoungCollector } from './young-collector.ts';
 
 export interface GatewayOptions {
   targets: Targets;
@@ -58,9 +60,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     authenticator: options.authenticator,
     clock,
     log,
+    writeAccessLog: createAccessLog(log),
     limits,
     transport,
     calls,
+    onStreamed: createYoungCollector(),
   };
   let isStopping = false;
   let stopped: Promise<void> | null = null;
@@ -68,7 +72,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   const whyRefused = (route: Route): LannerError | null => {
     if (isStopping) return new LannerError('shutting_down', 'The server is stopping. Try again in a moment.');
     if (route.role !== 'run') {
-      return new LannerError('unimplemented', `The ${route.role} role is not served yet. Call the app through the run role.`);
+      return new LannerError(
+        'unimplemented',
+        `The ${route.role} role is not served yet. Call the app through the run role.`,
+      );
     }
     return null;
   };

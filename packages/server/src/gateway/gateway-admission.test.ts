@@ -77,7 +77,11 @@ describe('admission', () => {
 });
 
 describe('the start deadline', () => {
-  async function deadlineSeconds(header: string | null, authorization: string, ownDefault: number | null): Promise<number | null> {
+  async function deadlineSeconds(
+    header: string | null,
+    authorization: string,
+    ownDefault: number | null,
+  ): Promise<number | null> {
     await using fixture = await createFixture({ target: { requestStartTimeoutSeconds: ownDefault } });
     const before = performance.now();
     const response = await fetch(`${fixture.url}/alice/hello`, {
@@ -103,6 +107,7 @@ describe('the start deadline', () => {
   });
 
   it('refuses what is not a number above zero', async () => {
-    for (const header of ['0', '-1', 'soon', '1e3', 'inf', '']) assert.equal(await deadlineSeconds(header, ownerKey, null), 400);
+    for (const header of ['0', '-1', 'soon', '1e3', 'inf', ''])
+      assert.equal(await deadlineSeconds(header, ownerKey, null), 400);
   });
 });

@@ -17,7 +17,13 @@ const echo = async (request: IncomingMessage, response: import('node:http').Serv
   const body = await readText(request);
   response.setHeader('content-type', 'application/json');
   response.end(
-    JSON.stringify({ method: request.method, url: request.url, body, headers: request.headers, raw: request.rawHeaders }),
+    JSON.stringify({
+      method: request.method,
+      url: request.url,
+      body,
+      headers: request.headers,
+      raw: request.rawHeaders,
+    }),
   );
 };
 
@@ -26,9 +32,13 @@ function send(
   options: { method?: string; headers?: Record<string, string | string[]>; body?: string | Buffer },
 ): Promise<{ response: IncomingMessage; text: string }> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest(url, { method: options.method ?? 'GET', headers: options.headers ?? {}, agent: false }, (response) => {
-      readText(response).then((text) => resolve({ response, text }), reject);
-    });
+    const request = httpRequest(
+      url,
+      { method: options.method ?? 'GET', headers: options.headers ?? {}, agent: false },
+      (response) => {
+        readText(response).then((text) => resolve({ response, text }), reject);
+      },
+    );
     request.on('error', reject);
     request.end(options.body);
   });
@@ -120,7 +130,11 @@ describe('a call through the gateway', () => {
     await using fixture = await createFixture({ app: echo });
     const { text } = await send(`${fixture.url}/alice/hello`, {
       method: 'POST',
-      headers: { connection: 'close, content-length, content-type, x-fal-request-id', 'content-length': '2', 'content-type': 'a/b' },
+      headers: {
+        connection: 'close, content-length, content-type, x-fal-request-id',
+        'content-length': '2',
+        'content-type': 'a/b',
+      },
       body: 'hi',
     });
     const seen = JSON.parse(text) as Seen;
@@ -132,7 +146,9 @@ describe('a call through the gateway', () => {
   it('tells the app of a third party only a hash of its caller, and nothing of nobody', async () => {
     await using fixture = await createFixture({ app: echo });
     const idOf = async (headers: Record<string, string>): Promise<string | undefined> =>
-      (JSON.parse((await send(`${fixture.url}/alice/hello`, { headers })).text) as Seen).headers['x-fal-caller-user-id'];
+      (JSON.parse((await send(`${fixture.url}/alice/hello`, { headers })).text) as Seen).headers[
+        'x-fal-caller-user-id'
+      ];
     assert.match((await idOf({ authorization: strangerKey }))!, /^[0-9a-f]{32}$/);
     assert.equal(await idOf({}), undefined);
   });
@@ -204,7 +220,13 @@ describe('a call through the gateway', () => {
 
   it('writes one line for each call, without the query', async () => {
     await using fixture = await createFixture();
-    await (await fetch(`${fixture.url}/alice/hello/x?secret=1`, { method: 'POST', body: 'four', headers: { authorization: ownerKey } })).text();
+    await (
+      await fetch(`${fixture.url}/alice/hello/x?secret=1`, {
+        method: 'POST',
+        body: 'four',
+        headers: { authorization: ownerKey },
+      })
+    ).text();
     const [record] = await fixture.logged(1);
     assert.equal(record!['app'], 'alice/hello');
     assert.equal(record!['path'], '/x');
@@ -248,7 +270,10 @@ describe('browsers', () => {
   it('see what the app says once, not twice', async () => {
     await using fixture = await createFixture({
       app: (_, response) => {
-        response.writeHead(200, { 'access-control-allow-origin': 'https://page.example', 'access-control-expose-headers': 'x-own' });
+        response.writeHead(200, {
+          'access-control-allow-origin': 'https://page.example',
+          'access-control-expose-headers': 'x-own',
+        });
         response.end();
       },
     });

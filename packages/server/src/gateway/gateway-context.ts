@@ -1,5 +1,6 @@
 import type { Clock } from '@lanner/protocol';
 import type { Authenticator } from '../auth/principal.ts';
+import type { AccessLog } from '../observe/access-log.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Dispatcher, Targets } from '../scheduler/dispatcher.ts';
 import type { GatewayLimits } from './gateway-limits.ts';
@@ -13,7 +14,10 @@ export interface GatewayContext {
   authenticator: Authenticator;
   clock: Clock;
   log: Logger;
+  writeAccessLog: AccessLog;
   limits: GatewayLimits;
   transport: UpstreamTransport;
   calls: LiveCalls;
+  /** Told of every chunk that passes, for the sake of memory. */
+  onStreamed: (bytes: number) => void;
 }

@@ -154,7 +154,9 @@ describe('a caller that goes away', () => {
 describe('stopping the gateway', () => {
   it('lets calls finish, refuses new ones, and is idempotent', async () => {
     const working = Promise.withResolvers<() => void>();
-    await using fixture = await createFixture({ app: (_, response) => working.resolve(() => void response.end('done')) });
+    await using fixture = await createFixture({
+      app: (_, response) => working.resolve(() => void response.end('done')),
+    });
     const first = fetch(`${fixture.url}/alice/hello`);
     const finish = await working.promise;
     const stopping = fixture.gateway.stop({ graceMs: 60_000 });

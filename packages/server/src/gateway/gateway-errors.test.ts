@@ -66,7 +66,10 @@ describe('an app that misbehaves before its answer', () => {
   for (const [what, bytes] of [
     ['garbage', 'hello, this is no HTTP at all\r\n\r\n'],
     ['a length that contradicts itself', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab'],
-    ['length and chunks at once', 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
+    [
+      'length and chunks at once',
+      'HTTP/1.1 200 OK\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
     ['more than 16 KB of headers', `HTTP/1.1 200 OK\r\nx-big: ${'x'.repeat(17_000)}\r\n\r\n`],
   ] as const) {
     it(`sending ${what} is 502 runner_incomplete_response`, async () => {

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
+import {
+  connect,
+  constants,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+} from 'node:http2';
 import { describe, it } from 'node:test';
 import { createFixture, ownerKey, readText, type Fixture } from './testing/gateway-fixture.ts';
 
@@ -46,7 +52,10 @@ describe('callers with HTTP/2', () => {
       assert.equal(seen.headers['cookie'], 'a=1; b=2');
       assert.equal(seen.headers['host'], new URL(fixture.http2Url).host);
       assert.equal(seen.headers['authorization'], undefined);
-      assert.equal(Object.keys(seen.headers).some((name) => name.startsWith(':')), false);
+      assert.equal(
+        Object.keys(seen.headers).some((name) => name.startsWith(':')),
+        false,
+      );
     });
   });
 
@@ -61,7 +70,10 @@ describe('callers with HTTP/2', () => {
           return answerOf(stream);
         }),
       );
-      assert.deepEqual(answers.map(({ text }) => text.length), sizes);
+      assert.deepEqual(
+        answers.map(({ text }) => text.length),
+        sizes,
+      );
     });
   });
 

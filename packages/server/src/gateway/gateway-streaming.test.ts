@@ -35,6 +35,21 @@ describe('streams from the app', () => {
     assert.deepEqual(await fixture.dispatcher.released(1), [{ kind: 'done' }]);
   });
 
+  it('of known length get their head to the caller before their body too', async () => {
+    const finish = Promise.withResolvers<() => void>();
+    await using fixture = await createFixture({
+      app: (_, response) => {
+        response.writeHead(200, { 'content-length': '4' });
+        response.flushHeaders();
+        finish.resolve(() => void response.end('late'));
+      },
+    });
+    const response = await open(`${fixture.url}/alice/hello`);
+    assert.equal(response.headers['content-length'], '4');
+    (await finish.promise)();
+    assert.equal(await readText(response), 'late');
+  });
+
   it('stop at a caller who does not read, and go on when he does', async () => {
     const chunk = Buffer.alloc(64 * 1024, 7);
     const totalBytes = 64 * 1024 * 1024;
@@ -115,7 +130,9 @@ describe('answers without a body', () => {
 
   for (const status of [204, 304]) {
     it(`with ${status} arrive as they are, and the connection lives on`, async () => {
-      await using fixture = await createFixture({ app: (_, response) => response.writeHead(status, { etag: '"a"' }).end() });
+      await using fixture = await createFixture({
+        app: (_, response) => response.writeHead(status, { etag: '"a"' }).end(),
+      });
       for (let turn = 0; turn < 2; turn += 1) {
         const response = await open(`${fixture.url}/alice/hello`);
         assert.equal(response.statusCode, status);
@@ -133,7 +150,9 @@ describe('requests', () => {
       app: async (request, response) => response.end(`${await readText(request)} ${String(request.headers.expect)}`),
     });
     const socket = connect(fixture.port, '127.0.0.1');
-    socket.write('POST /alice/hello HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4\r\nconnection: close\r\n\r\n');
+    socket.write(
+      'POST /alice/hello HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4\r\nconnection: close\r\n\r\n',
+    );
     let received = '';
     socket.on('data', (chunk) => {
       received += chunk.toString();

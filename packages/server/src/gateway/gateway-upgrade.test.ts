@@ -11,7 +11,10 @@ async function createSocketFixture(
   onSocket: (socket: WebSocket, request: import('node:http').IncomingMessage) => void,
   options: FixtureOptions = {},
 ): Promise<Fixture> {
-  const fixture = await createFixture({ app: (_, response) => response.writeHead(404).end('{"detail":"Not Found"}'), ...options });
+  const fixture = await createFixture({
+    app: (_, response) => response.writeHead(404).end('{"detail":"Not Found"}'),
+    ...options,
+  });
   const server = new WebSocketServer({ noServer: true });
   fixture.appServer.on('upgrade', (request, socket, head) => {
     server.handleUpgrade(request, socket, head, (webSocket) => onSocket(webSocket, request));
@@ -61,9 +64,12 @@ describe('a WebSocket through the gateway', () => {
 
   it('brings the headers of the platform to the app and the request id to the caller', async () => {
     const seen = Promise.withResolvers<Record<string, unknown>>();
-    await using fixture = await createSocketFixture((_, request) => seen.resolve({ ...request.headers, url: request.url }), {
-      target: { authMode: 'private' },
-    });
+    await using fixture = await createSocketFixture(
+      (_, request) => seen.resolve({ ...request.headers, url: request.url }),
+      {
+        target: { authMode: 'private' },
+      },
+    );
     const socket = new WebSocket(urlOf(fixture, '/alice/hello/realtime?max_buffering=2&fal_jwt_token=owner'));
     const [response] = (await once(socket, 'upgrade')) as [import('node:http').IncomingMessage];
     const headers = await seen.promise;

@@ -15,7 +15,14 @@ export const hopByHopHeaders: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-const usual: ReadonlySet<string> = new Set(['keep-alive', 'close', 'upgrade', 'Keep-Alive', 'Upgrade', 'keep-alive, Upgrade']);
+const usual: ReadonlySet<string> = new Set([
+  'keep-alive',
+  'close',
+  'upgrade',
+  'Keep-Alive',
+  'Upgrade',
+  'keep-alive, Upgrade',
+]);
 
 /**
  * Further names that a `Connection` header declares to be hop-by-hop, in lower case. Names that the platform or the message

@@ -34,24 +34,38 @@ describe('parseAppPath', () => {
     '*',
   ]) {
     it(`refuses ${target} as a bad request`, () => {
-      assert.throws(() => parseAppPath(target), (error) => isLannerError(error) && error.code === 'bad_request');
+      assert.throws(
+        () => parseAppPath(target),
+        (error) => isLannerError(error) && error.code === 'bad_request',
+      );
     });
   }
 
   for (const target of ['/', '/alice', '/alice/', '//hello', '/alice//x']) {
     it(`finds no app in ${target}`, () => {
-      assert.throws(() => parseAppPath(target), (error) => isLannerError(error) && error.code === 'app_not_found');
+      assert.throws(
+        () => parseAppPath(target),
+        (error) => isLannerError(error) && error.code === 'app_not_found',
+      );
     });
   }
 
   it('keeps the query out of messages, since it may hold a token', () => {
-    assert.throws(() => parseAppPath('/alice?fal_jwt_token=hush'), (error: Error) => !error.message.includes('hush'));
+    assert.throws(
+      () => parseAppPath('/alice?fal_jwt_token=hush'),
+      (error: Error) => !error.message.includes('hush'),
+    );
   });
 });
 
 describe('parseLegacyAppPath', () => {
   it('splits digits from alias', () => {
-    assert.deepEqual(parseLegacyAppPath('/123-my-app/sub?q=1'), { owner: '123', app: 'my-app', path: '/sub', query: '?q=1' });
+    assert.deepEqual(parseLegacyAppPath('/123-my-app/sub?q=1'), {
+      owner: '123',
+      app: 'my-app',
+      path: '/sub',
+      query: '?q=1',
+    });
     assert.deepEqual(parseLegacyAppPath('/123-my-app'), { owner: '123', app: 'my-app', path: '/', query: '' });
   });
 
@@ -61,6 +75,9 @@ describe('parseLegacyAppPath', () => {
   });
 
   it('refuses dot segments too', () => {
-    assert.throws(() => parseLegacyAppPath('/123-app/../x'), (error) => isLannerError(error) && error.code === 'bad_request');
+    assert.throws(
+      () => parseLegacyAppPath('/123-app/../x'),
+      (error) => isLannerError(error) && error.code === 'bad_request',
+    );
   });
 });

@@ -24,7 +24,10 @@ export function parseAppPath(target: string): AppPath {
   const { segments, query } = split(target);
   const [owner, app, path] = segments;
   if (owner === '' || app === '') {
-    throw new LannerError('app_not_found', `The path '${shorten(target)}' names no app. Expected /{owner}/{app}[/{path}].`);
+    throw new LannerError(
+      'app_not_found',
+      `The path '${shorten(target)}' names no app. Expected /{owner}/{app}[/{path}].`,
+    );
   }
   return { owner: decodeName(owner), app: decodeName(app), path, query };
 }
@@ -42,7 +45,8 @@ export function parseLegacyAppPath(target: string): AppPath | null {
 }
 
 function split(target: string): { segments: [owner: string, app: string, path: string]; query: string } {
-  if (target.charCodeAt(0) !== 47) throw new LannerError('bad_request', `The path '${shorten(target)}' does not begin with '/'.`);
+  if (target.charCodeAt(0) !== 47)
+    throw new LannerError('bad_request', `The path '${shorten(target)}' does not begin with '/'.`);
   const queryAt = target.indexOf('?');
   const pathEnd = queryAt === -1 ? target.length : queryAt;
   const query = queryAt === -1 ? '' : target.slice(queryAt);
@@ -58,7 +62,10 @@ function split(target: string): { segments: [owner: string, app: string, path: s
 function assertNoDotSegments(target: string, path: string): void {
   if (!path.includes('.') && !path.includes('%')) return;
   if (dotSegment.test(path)) {
-    throw new LannerError('bad_request', `The path '${shorten(target)}' contains a '.' or '..' segment. Send the path resolved.`);
+    throw new LannerError(
+      'bad_request',
+      `The path '${shorten(target)}' contains a '.' or '..' segment. Send the path resolved.`,
+    );
   }
 }
 

@@ -59,7 +59,10 @@ export async function admit(
     (target.authMode === 'shared' && hasPermission(principal, 'models:requests:submit'));
   if (!mayRun) {
     const needed = isOwner ? 'serverless:apps:run' : 'models:requests:submit';
-    throw new LannerError('insufficient_permissions', `Insufficient permissions: this key lacks "${needed}". Use a key that has it.`);
+    throw new LannerError(
+      'insufficient_permissions',
+      `Insufficient permissions: this key lacks "${needed}". Use a key that has it.`,
+    );
   }
   return { target, principal };
 }

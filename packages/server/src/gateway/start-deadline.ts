@@ -8,7 +8,11 @@ import type { Target } from '../scheduler/dispatcher.ts';
  *
  * Throws `bad_request` for a header that is not a number above zero.
  */
-export function readStartTimeoutSeconds(header: string | undefined, target: Target, principal: Principal | null): number | null {
+export function readStartTimeoutSeconds(
+  header: string | undefined,
+  target: Target,
+  principal: Principal | null,
+): number | null {
   if (header === undefined) {
     return principal?.accountId === target.accountId ? target.requestStartTimeoutSeconds : null;
   }

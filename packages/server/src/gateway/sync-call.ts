@@ -1,6 +1,5 @@
 import { LannerError, isLannerError, toLannerError, type Timer } from '@lanner/protocol';
 import type { Principal } from '../auth/principal.ts';
-import { writeAccessLog } from '../observe/access-log.ts';
 import type { AnyRequest, Route } from '../ports/route.ts';
 import type { Slot, SlotOutcome, Target } from '../scheduler/dispatcher.ts';
 import { CallerBody, readBodyKind, readSmallBody } from './caller-body.ts';
@@ -18,8 +17,12 @@ import { readStartTimeoutSeconds } from './start-deadline.ts';
 import { toGatewayError } from './to-gateway-error.ts';
 import type { UpstreamExchange, UpstreamFailure, UpstreamHeaders, UpstreamReceiver } from './upstream-transport.ts';
 
-/** Private to {@link SyncCall}, and outside of it so that scheduling it costs no closure. */
-let flushHead: (call: SyncCall) => void;
+/**
+ * A head without a body: a stream that has not begun gets its head to the caller at once. With a length, the body is a moment
+ * behind (uvicorn writes the two apart), and sending both together saves a write here and a wake-up there.
+ */
+let flushHead: (call: SyncCall, isOpenEnded: boolean) => void;
+const headDelayMs = 5;
 
 /**
  * One call of the run role, from its headers to its last byte.
@@ -101,7 +104,8 @@ export class SyncCall implements UpstreamReceiver {
 
     const bodyKind = readBodyKind(request);
     if (bodyKind.kind === 'sized' && bodyKind.sizeBytes > limits.maxBodyBytes) throw bodyTooLarge(limits.maxBodyBytes);
-    if (bodyKind.kind === 'sized' && bodyKind.sizeBytes <= limits.bufferedBodyBytes) this.#body = await readSmallBody(request);
+    if (bodyKind.kind === 'sized' && bodyKind.sizeBytes <= limits.bufferedBodyBytes)
+      this.#body = await readSmallBody(request);
     if ((this.#phase as string) === 'over') return;
 
     this.#phase = 'waiting';
@@ -111,6 +115,7 @@ export class SyncCall implements UpstreamReceiver {
       signal: this.#abort.signal,
       startDeadlineMs,
       ...(hint === undefined ? {} : { hint }),
+      caller: { requestId: this.#requestId, accountId: principal?.accountId ?? null },
     });
     this.#waitMs = clock.monotonicMs() - this.#startedAtMs;
     if ((this.#phase as string) === 'over') {
@@ -121,7 +126,11 @@ export class SyncCall implements UpstreamReceiver {
     this.#runnerId = slot.runnerId;
     this.#phase = 'sent';
     if (bodyKind.kind !== 'none' && this.#body === null) {
-      this.#body = new CallerBody(request, limits.maxBodyBytes, () => this.#fail(bodyTooLarge(limits.maxBodyBytes)));
+      this.#body = new CallerBody(request, {
+        maxBytes: limits.maxBodyBytes,
+        onTooLarge: () => this.#fail(bodyTooLarge(limits.maxBodyBytes)),
+        onStreamed: this.#context.onStreamed,
+      });
     }
     this.#send(slot, target, resolved.appPath.query);
   }
@@ -163,20 +172,23 @@ export class SyncCall implements UpstreamReceiver {
     }
     this.#status = status;
     this.#phase = 'answering';
-    // What belongs to the head usually comes with it; if not, the caller gets the head alone, without waiting.
-    process.nextTick(flushHead, this);
+    // What belongs to the head usually comes with it; if not, see below.
+    process.nextTick(flushHead, this, headers['content-length'] === undefined);
   }
 
   static {
-    flushHead = (call) => {
+    flushHead = (call, isOpenEnded) => {
       const response = call.#response;
       // HTTP/2 sends a head at once by itself.
-      if (call.#phase === 'answering' && call.#responseBytes === 0 && !isHttp2Response(response)) response.flushHeaders();
+      if (call.#phase !== 'answering' || call.#responseBytes > 0 || isHttp2Response(response)) return;
+      if (isOpenEnded) response.flushHeaders();
+      else call.#context.clock.setTimer(headDelayMs, () => flushHead(call, true));
     };
   }
 
   onData(chunk: Buffer): void {
     this.#responseBytes += chunk.length;
+    this.#context.onStreamed(chunk.length);
     const response = this.#response as NodeJS.WritableStream;
     if (response.write(chunk)) return;
     this.#exchange?.pause();
@@ -220,7 +232,8 @@ export class SyncCall implements UpstreamReceiver {
     if (this.#phase === 'over') return;
     const hasBegun = this.#phase === 'answering';
     const error = toLannerError(cause);
-    if (!isLannerError(cause)) this.#context.log.error({ err: cause, requestId: this.#requestId }, 'request hit a defect');
+    if (!isLannerError(cause))
+      this.#context.log.error({ err: cause, requestId: this.#requestId }, 'request hit a defect');
     this.#error = error;
     this.#exchange?.abort();
     this.#settle(outcome);
@@ -285,11 +298,10 @@ export class SyncCall implements UpstreamReceiver {
   }
 
   #log(): void {
-    const { clock, log } = this.#context;
+    const { clock, writeAccessLog } = this.#context;
     const error = this.#error;
     const target = this.#target;
     writeAccessLog(
-      log,
       {
         requestId: this.#requestId,
         role: 'run',
@@ -318,7 +330,10 @@ function toText(value: string | string[] | undefined): string | undefined {
 }
 
 function bodyTooLarge(maxBytes: number): LannerError {
-  return new LannerError('payload_too_large', `The request body is larger than ${maxBytes} bytes. Upload the file and send its URL.`);
+  return new LannerError(
+    'payload_too_large',
+    `The request body is larger than ${maxBytes} bytes. Upload the file and send its URL.`,
+  );
 }
 
 function round(ms: number | undefined): number | undefined {

@@ -2,11 +2,10 @@ import { request as httpRequest, type ClientRequest, type IncomingMessage } from
 import type { Duplex } from 'node:stream';
 import { LannerError, isLannerError, toLannerError, type Timer } from '@lanner/protocol';
 import type { Principal } from '../auth/principal.ts';
-import { writeAccessLog } from '../observe/access-log.ts';
 import type { Route } from '../ports/route.ts';
 import type { Slot, SlotOutcome, Target } from '../scheduler/dispatcher.ts';
 import { toCallerUserId } from './caller-identity.ts';
-import { readVerdict, toCallerHeaders, type RunnerVerdict } from './caller-response-headers.ts';
+import { readVerdict, toCallerHeaders } from './caller-response-headers.ts';
 import { decideSlotOutcome } from './decide-slot-outcome.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import { writeRawError, writeRawHead } from './raw-answer.ts';
@@ -82,7 +81,10 @@ export class UpgradeCall {
     const { targets, dispatcher, authenticator, clock, limits } = this.#context;
     const request = this.#request;
     if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
-      throw new LannerError('bad_request', `Upgrade to '${String(request.headers.upgrade)}' is not possible; only to 'websocket'.`);
+      throw new LannerError(
+        'bad_request',
+        `Upgrade to '${String(request.headers.upgrade)}' is not possible; only to 'websocket'.`,
+      );
     }
     const resolved = resolveApp(targets, this.#route.path);
     const { query } = resolved.appPath;
@@ -99,6 +101,7 @@ export class UpgradeCall {
       signal: this.#abort.signal,
       startDeadlineMs: startSeconds === null ? null : this.#startedAtMs + startSeconds * 1000,
       ...(hint === undefined ? {} : { hint }),
+      caller: { requestId: this.#requestId, accountId: principal?.accountId ?? null },
     });
     this.#waitMs = clock.monotonicMs() - this.#startedAtMs;
     if (this.#isOver) {
@@ -159,8 +162,15 @@ export class UpgradeCall {
     if (upstreamHead.length > 0) upstream.unshift(upstreamHead);
     upstream.on('error', () => upstream.destroy());
     upstream.on('close', () => this.#onUpstreamClosed());
-    upstream.on('data', (chunk: Buffer) => void (this.#bytes.toCaller += chunk.length));
-    socket.on('data', (chunk: Buffer) => void (this.#bytes.fromCaller += chunk.length));
+    const { onStreamed } = this.#context;
+    upstream.on('data', (chunk: Buffer) => {
+      this.#bytes.toCaller += chunk.length;
+      onStreamed(chunk.length);
+    });
+    socket.on('data', (chunk: Buffer) => {
+      this.#bytes.fromCaller += chunk.length;
+      onStreamed(chunk.length);
+    });
     if (head.length > 0) {
       this.#bytes.fromCaller += head.length;
       upstream.write(head);
@@ -184,7 +194,9 @@ export class UpgradeCall {
       this.#settle(decideSlotOutcome(this.#status, verdict));
       this.#socket.end();
     });
-    answer.on('error', (cause) => this.#fail(toGatewayError({ kind: 'bad-answer', cause }), { kind: 'connection-failed' }));
+    answer.on('error', (cause) =>
+      this.#fail(toGatewayError({ kind: 'bad-answer', cause }), { kind: 'connection-failed' }),
+    );
     answer.pipe(this.#socket, { end: false });
   }
 
@@ -206,15 +218,22 @@ export class UpgradeCall {
 
   #onRequestTimeout(): void {
     const seconds = this.#target!.requestTimeoutSeconds;
-    const error = new LannerError('request_timeout', `The connection lasted longer than the app's request_timeout of ${seconds} s.`);
+    const error = new LannerError(
+      'request_timeout',
+      `The connection lasted longer than the app's request_timeout of ${seconds} s.`,
+    );
     // A long session is no sign of a sick runner, and others may share it.
-    this.#fail(error, this.#hasAnswered ? { kind: 'done' } : { kind: 'terminate', reason: `request_timeout of ${seconds} s exceeded` });
+    this.#fail(
+      error,
+      this.#hasAnswered ? { kind: 'done' } : { kind: 'terminate', reason: `request_timeout of ${seconds} s exceeded` },
+    );
   }
 
   #fail(cause: unknown, outcome: SlotOutcome = { kind: 'abandoned' }): void {
     if (this.#isOver) return;
     const error = toLannerError(cause);
-    if (!isLannerError(cause)) this.#context.log.error({ err: cause, requestId: this.#requestId }, 'upgrade hit a defect');
+    if (!isLannerError(cause))
+      this.#context.log.error({ err: cause, requestId: this.#requestId }, 'upgrade hit a defect');
     this.#error = error;
     this.#settle(outcome);
     this.#abort.abort(error);
@@ -252,10 +271,9 @@ export class UpgradeCall {
   }
 
   #log(): void {
-    const { clock, log } = this.#context;
+    const { clock, writeAccessLog } = this.#context;
     const target = this.#target;
     writeAccessLog(
-      log,
       {
         requestId: this.#requestId,
         role: 'run',

@@ -14,6 +14,21 @@ describe('releasers', () => {
     assert.deepEqual(order, ['second 5', 'first']);
   });
 
+  it('hurry when asked again with less grace', async () => {
+    const releasers = createReleasers();
+    const graces: number[] = [];
+    const waited = Promise.withResolvers<void>();
+    releasers.add(({ graceMs }) => void graces.push(graceMs));
+    releasers.add(({ graceMs }) => {
+      graces.push(graceMs);
+      if (graceMs === 0) waited.resolve();
+      return waited.promise;
+    });
+    const first = releasers.release({ graceMs: 1000, leaveSupervisor: false });
+    await Promise.all([first, releasers.release({ graceMs: 0, leaveSupervisor: true })]);
+    assert.deepEqual(graces, [1000, 0, 0]);
+  });
+
   it('go on after a failure and report it', async () => {
     const order: string[] = [];
     const releasers = createReleasers();

@@ -9,7 +9,10 @@ export interface ReleaseRequest {
 export interface Releasers {
   /** Remembers how to let go of something just acquired. */
   add(release: (request: ReleaseRequest) => void | Promise<void>): void;
-  /** Releases everything, last acquired first, once; throws the first error after all were tried. */
+  /**
+   * Releases everything, last acquired first, once; throws the first error after all were tried. Asked again while it is
+   * at work, it hurries: the releaser that is waiting is called once more with the shorter grace, and so is the rest.
+   */
   release(request: ReleaseRequest): Promise<void>;
 }
 
@@ -17,12 +20,14 @@ export interface Releasers {
 export function createReleasers(): Releasers {
   const stack: ((request: ReleaseRequest) => void | Promise<void>)[] = [];
   let released: Promise<void> | null = null;
+  let current: ReleaseRequest;
+  let atWork: ((request: ReleaseRequest) => void | Promise<void>) | undefined;
 
-  async function releaseAll(request: ReleaseRequest): Promise<void> {
+  async function releaseAll(): Promise<void> {
     const errors: unknown[] = [];
-    for (let release = stack.pop(); release !== undefined; release = stack.pop()) {
+    for (atWork = stack.pop(); atWork !== undefined; atWork = stack.pop()) {
       try {
-        await release(request);
+        await atWork(current);
       } catch (error) {
         errors.push(error);
       }
@@ -32,6 +37,15 @@ export function createReleasers(): Releasers {
 
   return {
     add: (release) => void stack.push(release),
-    release: (request) => (released ??= releaseAll(request)),
+    release(request) {
+      if (released === null) {
+        current = request;
+        released = releaseAll();
+      } else if (request.graceMs < current.graceMs) {
+        current = { ...current, graceMs: request.graceMs };
+        void Promise.resolve(atWork?.(current)).catch(() => {});
+      }
+      return released;
+    },
   };
 }

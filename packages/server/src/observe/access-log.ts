@@ -30,7 +30,16 @@ export interface AccessRecord {
 }
 
 /** Writes the one line of a call: `error` for platform faults, `info` for everything else. */
-export function writeAccessLog(log: Logger, record: AccessRecord, isPlatformFault: boolean): void {
-  if (isPlatformFault) log.error(record, 'request failed');
-  else log.info(record, 'request finished');
+export type AccessLog = (record: AccessRecord, isPlatformFault: boolean) => void;
+
+/**
+ * The access log as part of a component's log. Its records have a fixed shape without secrets, so they are spared the search
+ * for them, which would cost more than all the rest of a line.
+ */
+export function createAccessLog(log: Logger): AccessLog {
+  const plain = log.child({}, { redact: { paths: [] } });
+  return (record, isPlatformFault) => {
+    if (isPlatformFault) plain.error(record, 'request failed');
+    else plain.info(record, 'request finished');
+  };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { isLannerError } from '@lanner/protocol';
 import { createVirtualClock, type VirtualClock } from '../lib/virtual-clock.ts';
-import type { LogLine } from '../scheduler/fleet.ts';
+import type { LogLine } from './log-line.ts';
 import { createRunnerLogs, type RunnerLogLimits } from './create-runner-logs.ts';
 import { createLogger } from './logger.ts';
 import type { RunnerLogs } from './runner-logs.ts';
@@ -63,7 +63,13 @@ describe('runner logs', () => {
   it('keep everything that belongs to a line', async () => {
     await using fixture = await createFixture();
     const logs = fixture.open();
-    const line: LogLine = { atMs: 5, source: 'bridge', level: 'error', line: 'ü\n"quoted"', labels: { fal_request_id: 'x' } };
+    const line: LogLine = {
+      atMs: 5,
+      source: 'bridge',
+      level: 'error',
+      line: 'ü\n"quoted"',
+      labels: { fal_request_id: 'x' },
+    };
     logs.append('r1', owner, line);
     logs.append('r1', owner, lineAt(6));
     assert.deepEqual(await logs.read('acc_1', 'r1', { limit: 10 }), [lineAt(6), line]);
@@ -99,7 +105,10 @@ describe('runner logs', () => {
       ['acc_1', '../runners/r1'],
       ['acc_1', ''],
     ] as const) {
-      await assert.rejects(logs.read(accountId, runnerId, { limit: 1 }), (error) => isLannerError(error) && error.code === 'runner_not_found');
+      await assert.rejects(
+        logs.read(accountId, runnerId, { limit: 1 }),
+        (error) => isLannerError(error) && error.code === 'runner_not_found',
+      );
     }
   });
 
@@ -131,7 +140,8 @@ describe('runner logs', () => {
     await using fixture = await createFixture();
     const logs = fixture.open({ totalBytes: 3_000, recentRunners: 2 });
     for (let runner = 1; runner <= 20; runner += 1) {
-      for (let atMs = 1; atMs <= 10; atMs += 1) logs.append(`r${runner}`, owner, lineAt(runner * 100 + atMs, 'x'.repeat(50)));
+      for (let atMs = 1; atMs <= 10; atMs += 1)
+        logs.append(`r${runner}`, owner, lineAt(runner * 100 + atMs, 'x'.repeat(50)));
       await logs.read('acc_1', `r${runner}`, { limit: 1 });
     }
     assert.ok((await bytesBelow(fixture.directory)) <= 3_000);
@@ -143,7 +153,10 @@ describe('runner logs', () => {
     await using fixture = await createFixture();
     const logs = fixture.open({ recentLines: 5 });
     for (let atMs = 1; atMs <= 100; atMs += 1) logs.append('r1', owner, lineAt(atMs));
-    assert.deepEqual(logs.recent('r1', 2).map(({ atMs }) => atMs), [99, 100]);
+    assert.deepEqual(
+      logs.recent('r1', 2).map(({ atMs }) => atMs),
+      [99, 100],
+    );
     assert.equal(logs.recent('r1', 1000).length, 5);
     assert.deepEqual(logs.recent('nobody', 5), []);
     assert.deepEqual(logs.recent('r1', 0), []);

@@ -1,9 +1,15 @@
 import { join } from 'node:path';
 import { LannerError, type Clock, type Timer } from '@lanner/protocol';
-import type { LogLine } from '../scheduler/fleet.ts';
+import type { LogLine } from './log-line.ts';
 import { enforceLogBudget } from './log-budget.ts';
 import type { Logger } from './logger.ts';
-import { encodeLine, openRunnerLogFiles, readRunnerLines, readRunnerLogOwner, type RunnerLogFiles } from './runner-log-files.ts';
+import {
+  encodeLine,
+  openRunnerLogFiles,
+  readRunnerLines,
+  readRunnerLogOwner,
+  type RunnerLogFiles,
+} from './runner-log-files.ts';
 import type { RunnerLogOwner, RunnerLogs } from './runner-logs.ts';
 
 /** Bounds of what is kept of user output. */
@@ -146,7 +152,9 @@ export function createRunnerLogs(options: {
     append(runnerId, owner, line) {
       if (isClosed || !folderPattern.test(runnerId)) return;
       const kept =
-        line.line.length <= limits.lineLength ? line : { ...line, line: `${line.line.slice(0, limits.lineLength)}… (cut)` };
+        line.line.length <= limits.lineLength
+          ? line
+          : { ...line, line: `${line.line.slice(0, limits.lineLength)}… (cut)` };
       const entry = entryOf(runnerId, owner);
       remember(entry, kept);
       enqueue(entry, kept);
@@ -162,7 +170,10 @@ export function createRunnerLogs(options: {
       const folder = join(directory, runnerId);
       const owner = folderPattern.test(runnerId) ? await readRunnerLogOwner(folder) : null;
       if (owner === null || owner.accountId !== accountId) {
-        throw new LannerError('runner_not_found', `No logs of a runner '${runnerId.slice(0, 100)}' exist in this account.`);
+        throw new LannerError(
+          'runner_not_found',
+          `No logs of a runner '${runnerId.slice(0, 100)}' exist in this account.`,
+        );
       }
       return readRunnerLines(folder, range);
     },

@@ -6,7 +6,11 @@ import { listSegments } from './runner-log-files.ts';
  * Deletes the segments that were written longest ago until everything below `root` (one folder per runner) fits into
  * `limitBytes`. Returns the bytes that are left. Folders without segments go, unless `isLive` says that more will come.
  */
-export async function enforceLogBudget(root: string, limitBytes: number, isLive: (folder: string) => boolean): Promise<number> {
+export async function enforceLogBudget(
+  root: string,
+  limitBytes: number,
+  isLive: (folder: string) => boolean,
+): Promise<number> {
   const segments: { path: string; folder: string; bytes: number; writtenAtMs: number }[] = [];
   for (const folder of await readdir(root).catch(() => [])) {
     for (const name of await listSegments(join(root, folder))) {

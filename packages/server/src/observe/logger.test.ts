@@ -20,7 +20,14 @@ describe('the log', () => {
   it('hides what is named like a secret', () => {
     const { sink, lines } = createSink();
     const log = createLogger({ destination: sink });
-    log.warn({ authorization: 'Key a:hush', headers: { authorization: 'hush', cookie: 'hush' }, request: { env: { A: 'hush' } } }, 'x');
+    log.warn(
+      {
+        authorization: 'Key a:hush',
+        headers: { authorization: 'hush', cookie: 'hush' },
+        request: { env: { A: 'hush' } },
+      },
+      'x',
+    );
     log.child({ token: 'hush' }).warn('x');
     assert.equal(lines.length, 2);
     assert.equal(lines.join('').includes('hush'), false);

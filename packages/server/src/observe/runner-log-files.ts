@@ -1,6 +1,6 @@
 import { appendFile, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { LogLine } from '../scheduler/fleet.ts';
+import type { LogLine } from './log-line.ts';
 import type { RunnerLogOwner } from './runner-logs.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { LogLine } from '../scheduler/fleet.ts';
+import type { LogLine } from './log-line.ts';
 
 /** What a runner's log belongs to; kept beside its lines. */
 export interface RunnerLogOwner {
@@ -14,6 +14,10 @@ export interface RunnerLogs {
   /** The last lines still in memory, oldest first: for error messages. */
   recent(runnerId: string, lineCount: number): LogLine[];
   /** From disk, newest first. Throws `runner_not_found` when the account has no such runner. */
-  read(accountId: string, runnerId: string, range: { sinceMs?: number; untilMs?: number; limit: number }): Promise<LogLine[]>;
+  read(
+    accountId: string,
+    runnerId: string,
+    range: { sinceMs?: number; untilMs?: number; limit: number },
+  ): Promise<LogLine[]>;
   close(): Promise<void>;
 }

@@ -192,7 +192,10 @@ for (const [what, change, rule] of [
 ] as const) {
   test(`a start with a user certificate that ${what} says so`, async (t) => {
     const folder = temporaryFolder(t);
-    const { paths } = await userCertificate(folder, change === null ? ['lanner.test'] : ['lanner.test', '*.lanner.test']);
+    const { paths } = await userCertificate(
+      folder,
+      change === null ? ['lanner.test'] : ['lanner.test', '*.lanner.test'],
+    );
     change?.(paths);
     await assert.rejects(
       startAuthority(t, folder, { domain: 'lanner.test', ...paths }),

@@ -171,7 +171,10 @@ function leavesFor(config: CertificateConfig): Leaf[] {
 
 /** Hosts beyond loopback under which this server was told to be reachable, outside the domain. */
 function extraHosts(config: CertificateConfig): string[] {
-  const hosts = [config.host, config.publicUrl === null ? '' : new URL(config.publicUrl).hostname.replace(/[[\]]/g, '')];
+  const hosts = [
+    config.host,
+    config.publicUrl === null ? '' : new URL(config.publicUrl).hostname.replace(/[[\]]/g, ''),
+  ];
   const { domain } = config;
   return [...new Set(hosts)].filter(
     (host) =>
@@ -187,12 +190,7 @@ function permittedNames(config: CertificateConfig): string[] {
   return ['localhost', ...own, ...(config.domain === null ? [] : [config.domain]), ...falDomains];
 }
 
-async function loadAuthority(
-  certPath: string,
-  keyPath: string,
-  dnsNames: string[],
-  nowMs: number,
-): Promise<Identity> {
+async function loadAuthority(certPath: string, keyPath: string, dnsNames: string[], nowMs: number): Promise<Identity> {
   const existing = readFileIfPresent(certPath);
   let key = readFileIfPresent(keyPath);
   if (key !== null && existing !== null) {

@@ -31,7 +31,10 @@ export function createConnectionSet(): ConnectionSet {
       if (sockets.size === 0 || leftMs <= 0) break;
       sweep();
       const wake = new AbortController();
-      await Promise.race([empty.promise, clock.sleep(Math.min(sweepEveryMs, leftMs), wake.signal).catch(() => undefined)]);
+      await Promise.race([
+        empty.promise,
+        clock.sleep(Math.min(sweepEveryMs, leftMs), wake.signal).catch(() => undefined),
+      ]);
       wake.abort();
     }
     for (const socket of sockets) socket.destroy();

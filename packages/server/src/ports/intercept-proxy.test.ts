@@ -128,7 +128,13 @@ test('an upgrade works inside a tunnel', async (t) => {
 
 test('every name and port of the hosted platform stays here, also those without a role', async (t) => {
   const ports = await startPorts(t);
-  for (const target of ['FAL.RUN:443', 'auth.fal.ai:443', 'deep.er.fal.run:443', 'fal.media.:443', 'queue.fal.run:8443']) {
+  for (const target of [
+    'FAL.RUN:443',
+    'auth.fal.ai:443',
+    'deep.er.fal.run:443',
+    'fal.media.:443',
+    'queue.fal.run:8443',
+  ]) {
     const tunnel = await openTunnel(ports, target);
     const secure = await startTls(tunnel, 'fal.run', readFileSync(ports.ca.caPath, 'utf8'));
     assert.match(secure.getPeerX509Certificate()!.issuer, /Lanner/, target);

@@ -44,14 +44,19 @@ export function createInterceptProxy(options: {
     return presented !== null && matches ? decodeProxyUser(presented.user) : null;
   }
 
-  async function tunnel(socket: Socket, head: Buffer, hostname: string, port: number, choice: UpstreamChoice): Promise<void> {
+  async function tunnel(
+    socket: Socket,
+    head: Buffer,
+    hostname: string,
+    port: number,
+    choice: UpstreamChoice,
+  ): Promise<void> {
     if (tunnels >= limits.maxTunnels) {
       return refuse(socket, 503, `More than ${limits.maxTunnels} tunnels are open.`);
     }
     tunnels += 1;
     socket.once('close', () => (tunnels -= 1));
-    const upstream =
-      choice.kind === 'proxy' ? choice.proxy : choice.kind === 'direct' ? null : options.upstreamProxy;
+    const upstream = choice.kind === 'proxy' ? choice.proxy : choice.kind === 'direct' ? null : options.upstreamProxy;
     let remote: { socket: Socket; head: Buffer };
     try {
       remote = await dial(hostname, port, upstream, limits.tunnelConnectTimeoutMs, clock);

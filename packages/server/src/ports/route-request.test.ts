@@ -5,11 +5,13 @@ import { routeRequest, type AddressConfig, type RequestTarget, type Routing } fr
 const domain: AddressConfig = { domain: 'lanner.example', publicUrl: null };
 const none: AddressConfig = { domain: null, publicUrl: null };
 
-function route(authority: string | undefined, target: string, config = none, more: Partial<RequestTarget> = {}): Routing {
-  return routeRequest(
-    { authority, target, contentType: undefined, scheme: 'https', localPort: 8443, ...more },
-    config,
-  );
+function route(
+  authority: string | undefined,
+  target: string,
+  config = none,
+  more: Partial<RequestTarget> = {},
+): Routing {
+  return routeRequest({ authority, target, contentType: undefined, scheme: 'https', localPort: 8443, ...more }, config);
 }
 
 function summary(routing: Routing): string {

@@ -70,7 +70,11 @@ export function routeRequest(request: RequestTarget, config: AddressConfig): Rou
   if ('refused' in target) return target;
   const { authority, path } = target;
   const isRpc = rpcPath.test(path) || request.contentType?.toLowerCase().startsWith('application/grpc') === true;
-  const origin = (mode: Origin['mode'], hosts: ClientHosts, scheme = request.scheme): Origin => ({ mode, scheme, hosts });
+  const origin = (mode: Origin['mode'], hosts: ClientHosts, scheme = request.scheme): Origin => ({
+    mode,
+    scheme,
+    hosts,
+  });
 
   if (isFalHost(authority.hostname)) {
     const role = falRole(authority.hostname);
@@ -84,7 +88,11 @@ export function routeRequest(request: RequestTarget, config: AddressConfig): Rou
     const label = authority.hostname.slice(0, -domain.length - 1);
     const role = label === '' ? 'run' : domainLabels.get(label);
     if (role === undefined) return unknownHost(authority.hostname);
-    return { role: resolve(role, isRpc), path, origin: origin('domain', domainHosts(domain, published.port), published.scheme) };
+    return {
+      role: resolve(role, isRpc),
+      path,
+      origin: origin('domain', domainHosts(domain, published.port), published.scheme),
+    };
   }
 
   const hosts = pathHosts(formatAuthority(authority.hostname, published.port));
@@ -97,7 +105,9 @@ export function routeRequest(request: RequestTarget, config: AddressConfig): Rou
   return { role, path: rest.startsWith('/') ? rest : `/${rest}`, origin: origin('path', hosts, published.scheme) };
 }
 
-function splitTarget(request: RequestTarget): { authority: Authority; path: string } | Extract<Routing, { refused: string }> {
+function splitTarget(
+  request: RequestTarget,
+): { authority: Authority; path: string } | Extract<Routing, { refused: string }> {
   let { authority: host, target: path } = request;
   const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(path);
   if (absolute !== null) {
@@ -127,8 +137,7 @@ function publishedOrigin(
   const url = new URL(config.publicUrl);
   const publicName = url.hostname.replace(/^\[|\]$/g, '');
   const publicPort = url.port === '' ? null : Number(url.port);
-  const isPublicName =
-    hostname === publicName || (publicName === config.domain && hostname.endsWith(`.${publicName}`));
+  const isPublicName = hostname === publicName || (publicName === config.domain && hostname.endsWith(`.${publicName}`));
   // A balancer passes the name on, with its own port or none; another port means the caller came here directly.
   if (!isPublicName || (port !== null && port !== publicPort)) return { scheme, port };
   return { scheme: url.protocol === 'https:' ? 'https' : 'http', port: publicPort };

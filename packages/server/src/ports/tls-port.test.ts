@@ -10,7 +10,8 @@ import { exchange, openSocket, readToEnd, readUntil, startTls } from './testing/
 import { startPorts, type TestPorts } from './testing/start-ports.ts';
 
 const authorityOf = (ports: TestPorts): string => readFileSync(ports.ca.caPath, 'utf8');
-const get = (path: string, host = 'localhost'): string => `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
+const get = (path: string, host = 'localhost'): string =>
+  `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
 
 function openHttp2(t: TestContext, ports: TestPorts): ClientHttp2Session {
   const session = connectHttp2(`https://localhost:${ports.tlsPort}`, { ca: authorityOf(ports) });
@@ -88,14 +89,20 @@ test('a WebSocket upgrade hands over the socket with the bytes that came along',
   await readUntil(socket, 'first');
   socket.write('second');
   await readUntil(socket, 'second');
-  assert.deepEqual(ports.routes.map(({ role, path }) => [role, path]), [['run', '/a/b']]);
+  assert.deepEqual(
+    ports.routes.map(({ role, path }) => [role, path]),
+    [['run', '/a/b']],
+  );
   socket.destroy();
 });
 
 test('a megabyte of HTTP/1.1 headers is refused with 431 as JSON', async (t) => {
   const ports = await startPorts(t);
   const socket = await startTls(await openSocket(ports.tlsPort), 'localhost', authorityOf(ports));
-  const answer = await exchange(socket, `GET / HTTP/1.1\r\nhost: localhost\r\nx-big: ${'a'.repeat(1024 * 1024)}\r\n\r\n`);
+  const answer = await exchange(
+    socket,
+    `GET / HTTP/1.1\r\nhost: localhost\r\nx-big: ${'a'.repeat(1024 * 1024)}\r\n\r\n`,
+  );
   assert.equal(answer.status, 431);
   assert.match(JSON.parse(answer.body).detail, /headers/);
   assert.equal(ports.routes.length, 0);
@@ -171,13 +178,17 @@ test('a host name without a role is answered with 404 and never reaches a handle
 test('stop lets a running request finish, refuses new connections and closes idle ones', async (t) => {
   const arrived = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
-  const ports = await startPorts(t, {}, {
-    async request(_request, response) {
-      arrived.resolve();
-      await released.promise;
-      (response as ServerResponse).end('finished');
+  const ports = await startPorts(
+    t,
+    {},
+    {
+      async request(_request, response) {
+        arrived.resolve();
+        await released.promise;
+        (response as ServerResponse).end('finished');
+      },
     },
-  });
+  );
   const session = openHttp2(t, ports);
   const stream = session.request({ ':path': '/run/a/b' });
   const idle = openHttp2(t, ports);

@@ -29,7 +29,9 @@ export async function dial(
     if (abort.signal.aborted) throw abort.signal.reason;
     throw error instanceof LannerError
       ? error
-      : new LannerError('bad_request', `${hostname}:${port} cannot be reached (${errorCode(error)}).`, { cause: error });
+      : new LannerError('bad_request', `${hostname}:${port} cannot be reached (${errorCode(error)}).`, {
+          cause: error,
+        });
   } finally {
     timer.cancel();
   }

@@ -8,10 +8,7 @@ import type { Identity } from './issue-certificates.ts';
  * The certificate the operator gave for the domain. Throws `config_invalid` naming both files when they cannot be read,
  * do not belong together, have ended, or are not for the domain and the names below it.
  */
-export function readUserIdentity(
-  config: { tlsCert: string; tlsKey: string; domain: string },
-  nowMs: number,
-): Identity {
+export function readUserIdentity(config: { tlsCert: string; tlsKey: string; domain: string }, nowMs: number): Identity {
   const fail = (what: string): never => {
     throw new LannerError('config_invalid', `tlsCert = "${config.tlsCert}", tlsKey = "${config.tlsKey}": ${what}.`);
   };

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { blobRelativePath, systemClock, type EnvironmentDefinition } from '@lanner/protocol';
 import { pino } from 'pino';
 import { createProcessDriver, type ProcessDriver } from './process-driver.ts';
-import { runnerDriverConformance, type RunnerBehaviour } from './runner-driver.conformance.ts';
+import { runnerDriverConformance, type RunnerBehaviour } from './testing/runner-driver.conformance.ts';
 
 const supervisorEntry = fileURLToPath(new URL('../../../supervisor/src/main.ts', import.meta.url));
 const environment: EnvironmentDefinition = { kind: 'virtualenv', configuration: { requirements: [] } };
@@ -89,7 +89,11 @@ def pickled(source):
     return cloudpickle.dumps(names['main']).hex()
 print(json.dumps({name: pickled(source) for name, source in json.loads(sys.argv[1]).items()}))
 `;
-  const { stdout } = await promisify(execFile)(join(trees, tree, 'bin/python'), ['-c', program, JSON.stringify(sources)]);
+  const { stdout } = await promisify(execFile)(join(trees, tree, 'bin/python'), [
+    '-c',
+    program,
+    JSON.stringify(sources),
+  ]);
   const hashes: Record<string, string> = {};
   for (const [behaviour, hex] of Object.entries(JSON.parse(stdout) as Record<string, string>)) {
     const bytes = Buffer.from(hex, 'hex');

@@ -7,11 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { systemClock, type StartRunnerRequest, type SupervisorEvent } from '@lanner/protocol';
 import { pino } from 'pino';
 import { createProcessDriver, type ProcessDriver } from './process-driver.ts';
-import { runnerDriverConformance, type RunnerBehaviour } from './runner-driver.conformance.ts';
+import { runnerDriverConformance, type RunnerBehaviour } from './testing/runner-driver.conformance.ts';
 
-const supervisorEntry = fileURLToPath(new URL('./fake-supervisor-main.ts', import.meta.url));
+const supervisorEntry = fileURLToPath(new URL('./testing/fake-supervisor-main.ts', import.meta.url));
 const log = pino({ level: 'silent' });
-const createDriver = (dataDir: string): ProcessDriver => createProcessDriver({ dataDir, supervisorEntry, clock: systemClock, log });
+const createDriver = (dataDir: string): ProcessDriver =>
+  createProcessDriver({ dataDir, supervisorEntry, clock: systemClock, log });
 const dress = (request: StartRunnerRequest, behaviour: RunnerBehaviour): StartRunnerRequest => ({
   ...request,
   callable: { kind: 'entrypoint', entrypoint: behaviour },
@@ -138,7 +139,7 @@ describe('the supervisor process', () => {
     });
   });
 
-  it('that dies is started again, its runners are told as crashed, and new ones can start', async () => {
+  it('that dies is started again, its runners are told as killed, and new ones can start', async () => {
     await driver.start();
     const lost = aRequest('serve');
     await driver.startRunner(lost);
@@ -147,7 +148,10 @@ describe('the supervisor process', () => {
     process.kill(pid, 'SIGKILL');
     await nextEvent((event) => event.type === 'runner.exited');
     const exits = events.filter((event) => event.type === 'runner.exited');
-    assert.deepEqual(exits.map((event) => [event.runnerId, event.exit.reason]), [[lost.runnerId, 'crashed']]);
+    assert.deepEqual(
+      exits.map((event) => [event.runnerId, event.exit.reason]),
+      [[lost.runnerId, 'killed']],
+    );
     await reconnected(pid);
     events.length = 0;
     await driver.startRunner(aRequest('serve'));
@@ -165,4 +169,3 @@ describe('the supervisor process', () => {
     assert.equal(await readFile(join(dataDir, 'logs', 'supervisor.log'), 'utf8'), 'first\n');
   });
 });
-

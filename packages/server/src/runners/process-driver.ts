@@ -23,6 +23,8 @@ export interface ProcessDriverSettings {
 }
 
 export interface ProcessDriver extends RunnerDriver {
+  /** Has the supervisor looked for or started already, beside whatever the caller does until `start`. Optional. */
+  prepare(): void;
   /**
    * Ends the connection. With `leaveSupervisor: false` the supervisor and its runners end too, `graceMs` (default 5,000)
    * between SIGTERM and SIGKILL. Idempotent.
@@ -51,6 +53,7 @@ class SupervisorDriver implements ProcessDriver {
   #lastSeq = 0;
   #ackedSeq = 0;
   #isAcknowledging = false;
+  #prepared: Promise<SupervisorSession> | null = null;
   #started: Promise<DriverAdoption> | null = null;
   #following: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | null = null;
@@ -61,7 +64,13 @@ class SupervisorDriver implements ProcessDriver {
     this.#supervisor = settings.supervisor ?? createSupervisorProcess(settings);
   }
 
+  prepare(): void {
+    this.#prepared ??= this.#supervisor.ensure(this.#stopping.signal);
+    this.#prepared.catch(() => {});
+  }
+
   start(): Promise<DriverAdoption> {
+    this.prepare();
     this.#started ??= this.#connect();
     return this.#started;
   }
@@ -114,7 +123,7 @@ class SupervisorDriver implements ProcessDriver {
   }
 
   async #connect(): Promise<DriverAdoption> {
-    const session = await this.#supervisor.ensure(this.#stopping.signal);
+    const session = await this.#prepared!;
     this.#enter(session);
     this.#following = this.#follow();
     const { pid, isolation, version } = session.status;
@@ -134,10 +143,12 @@ class SupervisorDriver implements ProcessDriver {
     this.#stopping.abort(new LannerError('shutting_down', 'The server is stopping.'));
     await this.#started?.catch(() => undefined);
     await this.#following;
-    const session = this.#session;
+    // A server that never came to use its supervisor takes away only what it started itself.
+    const unused = this.#started === null ? await this.#prepared?.catch(() => null) : null;
+    const session = this.#session ?? unused ?? null;
     this.#session = null;
     if (!session) return;
-    if (leaveSupervisor) await session.link.close();
+    if (leaveSupervisor || (session === unused && session.adopted)) await session.link.close();
     else await this.#supervisor.end(session, graceMs);
   }
 
@@ -188,7 +199,13 @@ class SupervisorDriver implements ProcessDriver {
         atMs: this.#clock.nowMs(),
         type: 'runner.exited',
         runnerId,
-        exit: { reason: 'crashed', code: null, signal: null, message: 'The supervisor of this machine ended, and its runners with it.' },
+        // Not `crashed`: it says nothing about the app, so nothing is held back because of it.
+        exit: {
+          reason: 'killed',
+          code: null,
+          signal: 'SIGKILL',
+          message: 'The supervisor of this machine ended, and its runners with it.',
+        },
       });
     }
     this.#liveRunners.clear();
@@ -257,5 +274,8 @@ function isRefused(error: unknown): boolean {
 }
 
 function unavailable(): LannerError {
-  return new LannerError('supervisor_unavailable', 'The supervisor of this machine is being started. Try again in a moment.');
+  return new LannerError(
+    'supervisor_unavailable',
+    'The supervisor of this machine is being started. Try again in a moment.',
+  );
 }

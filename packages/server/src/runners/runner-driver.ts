@@ -1,4 +1,11 @@
-import type { BuildMessage, BuildRequest, StartRunnerRequest, RunnerSnapshot, SupervisorEvent, SupervisorStatus } from '@lanner/protocol';
+import type {
+  BuildMessage,
+  BuildRequest,
+  StartRunnerRequest,
+  RunnerSnapshot,
+  SupervisorEvent,
+  SupervisorStatus,
+} from '@lanner/protocol';
 
 /** Where a runner can be reached by the gateway. */
 export interface RunnerAddress {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { systemClock, type BuildMessage, type SupervisorEvent } from '@lanner/protocol';
 import { pino } from 'pino';
-import { startFakeSupervisor, type FakeSupervisor } from './fake-supervisor.ts';
+import { startFakeSupervisor, type FakeSupervisor } from './testing/fake-supervisor.ts';
 import { readJsonLines } from './json-lines.ts';
 import { createProcessDriver, type ProcessDriver } from './process-driver.ts';
 import { createSupervisorLink, type SupervisorLink } from './supervisor-link.ts';
@@ -57,7 +57,10 @@ describe('the link to a supervisor', () => {
 
   it('throws the error that the supervisor answered, with its code', async () => {
     await link.startRunner(aRequest('run-1', 'slow'));
-    await assert.rejects(link.startRunner(aRequest('run-1', 'slow')), { code: 'already_exists', message: 'Runner run-1 exists.' });
+    await assert.rejects(link.startRunner(aRequest('run-1', 'slow')), {
+      code: 'already_exists',
+      message: 'Runner run-1 exists.',
+    });
   });
 
   it('throws the reason of a signal that is aborted while it waits for an answer', async () => {
@@ -77,11 +80,19 @@ describe('the link to a supervisor', () => {
   it('streams a build and ends with what became of it', async () => {
     const types = async (configuration: { requirements: string[] }): Promise<BuildMessage[]> => {
       const messages: BuildMessage[] = [];
-      const request = { accountId: 'a', accountOrdinal: 1, environment: { kind: 'virtualenv' as const, configuration }, force: false };
+      const request = {
+        accountId: 'a',
+        accountOrdinal: 1,
+        environment: { kind: 'virtualenv' as const, configuration },
+        force: false,
+      };
       for await (const message of link.build(request, new AbortController().signal)) messages.push(message);
       return messages;
     };
-    assert.deepEqual((await types({ requirements: [] })).map((message) => message.type), ['log', 'done']);
+    assert.deepEqual(
+      (await types({ requirements: [] })).map((message) => message.type),
+      ['log', 'done'],
+    );
     const failed = (await types({ requirements: ['no-such-package'] })).at(-1)!;
     assert.equal(failed.type === 'failed' && failed.code, 'build_failed');
   });
@@ -137,7 +148,10 @@ describe('a driver whose event stream breaks', () => {
     }
     await until(() => events.filter((event) => event.type === 'runner.exited').length === 20);
     const numbers = events.map((event) => event.seq);
-    assert.deepEqual(numbers, Array.from({ length: numbers.length }, (_, index) => index + 1));
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: numbers.length }, (_, index) => index + 1),
+    );
   });
 
   it('acknowledges what was handled, though not each event by itself', async () => {
@@ -158,7 +172,7 @@ describe('a driver whose event stream breaks', () => {
     await until(() => events.some((event) => event.type === 'runner.exited'));
   });
 
-  it('reports its runners as crashed when another supervisor took the place of its own', async () => {
+  it('reports its runners as killed when another supervisor took the place of its own', async () => {
     await driver.start();
     await driver.startRunner({ ...aRequest('run-1', 'slow') });
     await until(() => events.some((event) => event.type === 'runner.phase'));
@@ -166,7 +180,7 @@ describe('a driver whose event stream breaks', () => {
     supervisor = await startFakeSupervisor({ socketPath: supervisor.socketPath });
     await until(() => events.some((event) => event.type === 'runner.exited'));
     const exited = events.find((event) => event.type === 'runner.exited')!;
-    assert.equal(exited.type === 'runner.exited' && exited.exit.reason, 'crashed');
+    assert.equal(exited.type === 'runner.exited' && exited.exit.reason, 'killed');
   });
 });
 
@@ -222,4 +236,3 @@ describe('the TCP check', () => {
     assert.equal(await checkTcpPort('127.0.0.1', port), false);
   });
 });
-

@@ -74,7 +74,10 @@ export function createSupervisorLink(socketPath: string): SupervisorLink {
   };
 
   /** For calls whose body matters as a whole. */
-  const callWhole = async <T>(read: (body: Dispatcher.ResponseData['body']) => Promise<T>, ...args: Parameters<typeof call>): Promise<T> => {
+  const callWhole = async <T>(
+    read: (body: Dispatcher.ResponseData['body']) => Promise<T>,
+    ...args: Parameters<typeof call>
+  ): Promise<T> => {
     const body = await call(...args);
     try {
       return await read(body);
@@ -109,7 +112,8 @@ export function createSupervisorLink(socketPath: string): SupervisorLink {
   return {
     status: (signal) => callJson('GET', '/v1/status', { signal }),
     startRunner: (request) => callJson('POST', '/v1/runners', { body: request }),
-    stopRunner: (runnerId, request) => unlessUnknown(callForNothing('POST', `${runnerPath(runnerId)}/stop`, { body: request })),
+    stopRunner: (runnerId, request) =>
+      unlessUnknown(callForNothing('POST', `${runnerPath(runnerId)}/stop`, { body: request })),
     killRunner: (runnerId) => unlessUnknown(callForNothing('POST', `${runnerPath(runnerId)}/kill`)),
     readResult: (runnerId) => callWhole((body) => body.bytes(), 'GET', `${runnerPath(runnerId)}/result`),
     forgetResult: (runnerId) => unlessUnknown(callForNothing('DELETE', `${runnerPath(runnerId)}/result`)),

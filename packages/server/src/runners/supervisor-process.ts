@@ -69,7 +69,10 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
   };
 
   /** null when nobody answers there. */
-  const greet = async (file: SupervisorFile, signal: AbortSignal): Promise<Omit<SupervisorSession, 'adopted'> | null> => {
+  const greet = async (
+    file: SupervisorFile,
+    signal: AbortSignal,
+  ): Promise<Omit<SupervisorSession, 'adopted'> | null> => {
     const link = createSupervisorLink(file.socket);
     const timeout = new AbortController();
     const timer = clock.setTimer(firstAnswerMs, () => timeout.abort(new Error('no answer in time')));
@@ -95,7 +98,6 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
     rotate(logPath);
     const logFd = openSync(logPath, 'a+', 0o600);
     const logStart = fstatSync(logFd).size;
-    let isStarting = true;
     try {
       // A session of its own: Ctrl-C in our terminal is ours to handle.
       const child = spawn(process.execPath, [settings.supervisorEntry, '--data-dir', dataDir], {
@@ -106,7 +108,8 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
         child.once('error', resolve);
         child.once('spawn', () => resolve(null));
       });
-      if (spawned !== null || child.pid === undefined) throw notStarted('The supervisor could not be started.', '', spawned);
+      if (spawned !== null || child.pid === undefined)
+        throw notStarted('The supervisor could not be started.', '', spawned);
       child.unref();
       children.set(child.pid, child);
       child.once('exit', () => children.delete(child.pid ?? 0));
@@ -125,7 +128,6 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
         throw notStarted(`The supervisor did not answer within ${startTimeoutMs / 1000} s.`, readTail(logFd, logStart));
       }
     } finally {
-      isStarting = false;
       closeSync(logFd);
     }
   };

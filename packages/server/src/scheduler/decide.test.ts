@@ -11,7 +11,10 @@ import {
   type ScalingSettings,
 } from './decide.ts';
 
-const settingsWith = (overrides: Partial<ScalingSettings>): ScalingSettings => ({ ...defaultScaleSettings, ...overrides });
+const settingsWith = (overrides: Partial<ScalingSettings>): ScalingSettings => ({
+  ...defaultScaleSettings,
+  ...overrides,
+});
 
 interface SampleParts extends Partial<Omit<PoolSample, 'obstacles'>> {
   failures?: { count: number; lastAtMs: number };
@@ -41,47 +44,110 @@ function aSample(parts: SampleParts = {}): PoolSample {
   };
 }
 
-const idleRunner = (runnerId: string, sinceMs: number, everServed = true): IdleRunner => ({ runnerId, sinceMs, everServed });
+const idleRunner = (runnerId: string, sinceMs: number, everServed = true): IdleRunner => ({
+  runnerId,
+  sinceMs,
+  everServed,
+});
 const waiters = (count: number, sinceMs = 0): number[] => Array.from({ length: count }, () => sinceMs);
 
 describe('the formula of platform-semantics 2.2', () => {
-  const tables: { name: string; settings: Partial<ScalingSettings>; rows: [demand: number, need: number, desired: number][] }[] = [
+  const tables: {
+    name: string;
+    settings: Partial<ScalingSettings>;
+    rows: [demand: number, need: number, desired: number][];
+  }[] = [
     {
       name: 'min=1 buffer=1 mux=1 max=10',
       settings: { minConcurrency: 1, concurrencyBuffer: 1, maxConcurrency: 10 },
-      rows: [[0, 0, 1], [1, 1, 2], [2, 2, 3], [5, 5, 6], [9, 9, 10], [10, 10, 10], [14, 14, 10]],
+      rows: [
+        [0, 0, 1],
+        [1, 1, 2],
+        [2, 2, 3],
+        [5, 5, 6],
+        [9, 9, 10],
+        [10, 10, 10],
+        [14, 14, 10],
+      ],
     },
     {
       name: 'min=3 buffer=2 mux=1 max=10',
       settings: { minConcurrency: 3, concurrencyBuffer: 2, maxConcurrency: 10 },
-      rows: [[0, 0, 3], [1, 1, 3], [2, 2, 4], [3, 3, 5], [8, 8, 10], [12, 12, 10]],
+      rows: [
+        [0, 0, 3],
+        [1, 1, 3],
+        [2, 2, 4],
+        [3, 3, 5],
+        [8, 8, 10],
+        [12, 12, 10],
+      ],
     },
     {
       name: 'min=0 buffer=2 mux=4 max=6',
       settings: { concurrencyBuffer: 2, maxMultiplexing: 4, maxConcurrency: 6 },
-      rows: [[0, 0, 2], [1, 1, 3], [4, 1, 3], [5, 2, 4], [8, 2, 4], [12, 3, 5], [16, 4, 6], [24, 6, 6], [30, 8, 6]],
+      rows: [
+        [0, 0, 2],
+        [1, 1, 3],
+        [4, 1, 3],
+        [5, 2, 4],
+        [8, 2, 4],
+        [12, 3, 5],
+        [16, 4, 6],
+        [24, 6, 6],
+        [30, 8, 6],
+      ],
     },
     {
       name: 'min=0 buffer=1 perc=20 mux=1 max=50',
       settings: { concurrencyBuffer: 1, concurrencyBufferPerc: 20, maxConcurrency: 50 },
-      rows: [[0, 0, 1], [3, 3, 4], [5, 5, 6], [6, 6, 8], [10, 10, 12], [40, 40, 48], [45, 45, 50]],
+      rows: [
+        [0, 0, 1],
+        [3, 3, 4],
+        [5, 5, 6],
+        [6, 6, 8],
+        [10, 10, 12],
+        [40, 40, 48],
+        [45, 45, 50],
+      ],
     },
     {
       name: 'server defaults',
       settings: {},
-      rows: [[0, 0, 0], [1, 1, 1], [2, 2, 2], [3, 3, 2]],
+      rows: [
+        [0, 0, 0],
+        [1, 1, 1],
+        [2, 2, 2],
+        [3, 3, 2],
+      ],
     },
     {
       name: 'percentage of requests is divided by the multiplexing',
       settings: { concurrencyBufferPerc: 50, maxMultiplexing: 4, maxConcurrency: 100 },
-      rows: [[0, 0, 0], [4, 1, 2], [8, 2, 3], [9, 3, 5], [16, 4, 6]],
+      rows: [
+        [0, 0, 0],
+        [4, 1, 2],
+        [8, 2, 3],
+        [9, 3, 5],
+        [16, 4, 6],
+      ],
     },
     {
       name: 'shares that binary fractions cannot hold do not round up by accident',
       settings: { concurrencyBufferPerc: 7, maxConcurrency: 1000 },
-      rows: [[100, 100, 107], [200, 200, 214], [101, 101, 109]],
+      rows: [
+        [100, 100, 107],
+        [200, 200, 214],
+        [101, 101, 109],
+      ],
     },
-    { name: 'a cap of zero wins over everything', settings: { maxConcurrency: 0, minConcurrency: 0 }, rows: [[0, 0, 0], [9, 9, 0]] },
+    {
+      name: 'a cap of zero wins over everything',
+      settings: { maxConcurrency: 0, minConcurrency: 0 },
+      rows: [
+        [0, 0, 0],
+        [9, 9, 0],
+      ],
+    },
   ];
   for (const { name, settings, rows } of tables) {
     for (const [demand, need, desired] of rows) {
@@ -103,7 +169,10 @@ describe('the formula of platform-semantics 2.2', () => {
     const settings = settingsWith({ maxConcurrency: 10 });
     const decision = decide(0, aSample({ inFlight: 3, ready: 3, waitingSinceMs: waiters(2) }), settings);
     assert.equal(decision.desired, 5);
-    assert.deepEqual(decision.actions.map((action) => action.type), ['start', 'start']);
+    assert.deepEqual(
+      decision.actions.map((action) => action.type),
+      ['start', 'start'],
+    );
   });
 });
 
@@ -118,13 +187,19 @@ describe('starting runners', () => {
   it('gives each start its reason: need first, then buffer', () => {
     const settings = settingsWith({ concurrencyBuffer: 2, minConcurrency: 2, maxConcurrency: 10 });
     const { actions } = decide(0, aSample({ waitingSinceMs: waiters(1) }), settings);
-    assert.deepEqual(actions.map((action) => action.reason), ['need', 'buffer', 'buffer']);
+    assert.deepEqual(
+      actions.map((action) => action.reason),
+      ['need', 'buffer', 'buffer'],
+    );
   });
 
   it('gives the floor as reason for what neither need nor buffer wants', () => {
     const settings = settingsWith({ concurrencyBuffer: 1, minConcurrency: 3, maxConcurrency: 10 });
     const { actions } = decide(0, aSample(), settings);
-    assert.deepEqual(actions.map((action) => action.reason), ['buffer', 'floor', 'floor']);
+    assert.deepEqual(
+      actions.map((action) => action.reason),
+      ['buffer', 'floor', 'floor'],
+    );
   });
 
   it('counts runners that are already starting against new demand', () => {
@@ -134,7 +209,11 @@ describe('starting runners', () => {
   });
 
   it('never starts above the cap and says that it was capped', () => {
-    const decision = decide(0, aSample({ waitingSinceMs: waiters(50), ready: 1, inFlight: 1 }), settingsWith({ maxConcurrency: 4 }));
+    const decision = decide(
+      0,
+      aSample({ waitingSinceMs: waiters(50), ready: 1, inFlight: 1 }),
+      settingsWith({ maxConcurrency: 4 }),
+    );
     assert.equal(decision.actions.length, 3);
     assert.equal(decision.capped, true);
   });
@@ -151,7 +230,12 @@ describe('starting runners', () => {
   });
 
   it('does not delay floor and buffer', () => {
-    const settings = settingsWith({ scalingDelaySeconds: 60, minConcurrency: 1, concurrencyBuffer: 2, maxConcurrency: 10 });
+    const settings = settingsWith({
+      scalingDelaySeconds: 60,
+      minConcurrency: 1,
+      concurrencyBuffer: 2,
+      maxConcurrency: 10,
+    });
     assert.equal(decide(0, aSample(), settings).actions.length, 2);
   });
 
@@ -171,7 +255,13 @@ describe('machine types', () => {
 
   it('hold starts until the first of them may be tried again', () => {
     const settings = settingsWith({ machineTypes: ['L', 'M'] });
-    const sample = aSample({ waitingSinceMs: [0], blocked: [['L', 30_000], ['M', 20_000]] });
+    const sample = aSample({
+      waitingSinceMs: [0],
+      blocked: [
+        ['L', 30_000],
+        ['M', 20_000],
+      ],
+    });
     const decision = decide(10_000, sample, settings);
     assert.deepEqual(decision.held, { count: 1, untilMs: 20_000, cause: 'no_capacity' });
     assert.equal(decision.hopeless, 'no_capacity');
@@ -222,7 +312,10 @@ describe('stopping runners', () => {
 
   it('never stops busy runners, however many too many there are', () => {
     const settings = settingsWith({ maxMultiplexing: 10, maxConcurrency: 5, keepAliveSeconds: 0 });
-    const busy = [{ runnerId: 'a', inFlight: 1 }, { runnerId: 'b', inFlight: 1 }];
+    const busy = [
+      { runnerId: 'a', inFlight: 1 },
+      { runnerId: 'b', inFlight: 1 },
+    ];
     assert.deepEqual(decide(60_000, aSample({ ready: 2, inFlight: 2, busy }), settings).actions, []);
   });
 
@@ -239,7 +332,10 @@ describe('stopping runners', () => {
       inFlight: 4,
       startingIds: ['start-1', 'start-2'],
       idle: [idleRunner('idle', 0)],
-      busy: [{ runnerId: 'three', inFlight: 3 }, { runnerId: 'one', inFlight: 1 }],
+      busy: [
+        { runnerId: 'three', inFlight: 3 },
+        { runnerId: 'one', inFlight: 1 },
+      ],
     });
     assert.deepEqual(decide(0, sample, settings).actions, [
       { type: 'stop', runnerId: 'start-2', reason: 'cap' },
@@ -258,7 +354,10 @@ describe('stopping runners', () => {
 
 describe('backoff', () => {
   it('grows by 30 s per failure up to 10 min', () => {
-    assert.deepEqual([0, 1, 2, 3, 19, 20, 21, 1000].map(backoffMs), [0, 30_000, 60_000, 90_000, 570_000, 600_000, 600_000, 600_000]);
+    assert.deepEqual(
+      [0, 1, 2, 3, 19, 20, 21, 1000].map(backoffMs),
+      [0, 30_000, 60_000, 90_000, 570_000, 600_000, 600_000, 600_000],
+    );
   });
 
   it('holds every start and says when the next may begin', () => {
@@ -280,11 +379,17 @@ describe('backoff', () => {
 
   it('is seen by a request that is still inside its scaling delay', () => {
     const settings = settingsWith({ scalingDelaySeconds: 60 });
-    assert.equal(decide(1, aSample({ failures: { count: 1, lastAtMs: 0 }, waitingSinceMs: [0] }), settings).hopeless, 'backoff');
+    assert.equal(
+      decide(1, aSample({ failures: { count: 1, lastAtMs: 0 }, waitingSinceMs: [0] }), settings).hopeless,
+      'backoff',
+    );
   });
 
   it('gives way to a cap of zero: the app is suspended', () => {
-    assert.equal(decide(1, aSample({ waitingSinceMs: [0] }), settingsWith({ maxConcurrency: 0 })).hopeless, 'suspended');
+    assert.equal(
+      decide(1, aSample({ waitingSinceMs: [0] }), settingsWith({ maxConcurrency: 0 })).hopeless,
+      'suspended',
+    );
   });
 
   it('waits for an unreachable supervisor', () => {
@@ -312,8 +417,13 @@ describe('as a whole', () => {
         keepAliveSeconds: random(100),
         scalingDelaySeconds: random(3),
       });
-      const idle = Array.from({ length: random(5) }, (_, index) => idleRunner(`i${index}`, index * 7_000, random(2) === 0));
-      const busy = Array.from({ length: random(5) }, (_, index) => ({ runnerId: `b${index}`, inFlight: 1 + random(maxMultiplexing) }));
+      const idle = Array.from({ length: random(5) }, (_, index) =>
+        idleRunner(`i${index}`, index * 7_000, random(2) === 0),
+      );
+      const busy = Array.from({ length: random(5) }, (_, index) => ({
+        runnerId: `b${index}`,
+        inFlight: 1 + random(maxMultiplexing),
+      }));
       const starting = Array.from({ length: random(3) }, (_, index) => `s${index}`);
       const sample = aSample({
         idle,
@@ -342,7 +452,12 @@ describe('as a whole', () => {
       const settled = second.actions.filter((action) => action.type !== 'stop' || action.reason !== 'idle');
       assert.deepEqual(settled, [], `round ${round}`);
       assert.ok(after.ready + after.startingIds.length <= maxConcurrency, `round ${round}: above the cap`);
-      assert.ok(first.actions.every((action) => action.type === 'start' || !busy.some((b) => b.runnerId === action.runnerId) || action.type === 'drain'));
+      assert.ok(
+        first.actions.every(
+          (action) =>
+            action.type === 'start' || !busy.some((b) => b.runnerId === action.runnerId) || action.type === 'drain',
+        ),
+      );
       assert.ok(first.nextChangeAtMs === null || first.nextChangeAtMs > nowMs, `round ${round}: a moment in the past`);
     }
   });

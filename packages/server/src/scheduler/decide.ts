@@ -147,7 +147,14 @@ export function decide(nowMs: number, sample: PoolSample, settings: ScalingSetti
   }
 
   const stoppedReady = stopAboveCap(sample, present - cap, actions);
-  const idleExpiryMs = stopIdle(nowMs, sample, settings, sample.ready - stoppedReady.size - desired, stoppedReady, actions);
+  const idleExpiryMs = stopIdle(
+    nowMs,
+    sample,
+    settings,
+    sample.ready - stoppedReady.size - desired,
+    stoppedReady,
+    actions,
+  );
 
   const moments = [idleExpiryMs, held?.untilMs ?? null, present < cap ? waiting.nextMatureAtMs : null];
   let hopeless: Decision['hopeless'] = null;
@@ -162,7 +169,10 @@ export function decide(nowMs: number, sample: PoolSample, settings: ScalingSetti
     actions,
     held,
     hopeless,
-    nextChangeAtMs: moments.reduce<number | null>((least, at) => (at === null ? least : Math.min(least ?? at, at)), null),
+    nextChangeAtMs: moments.reduce<number | null>(
+      (least, at) => (at === null ? least : Math.min(least ?? at, at)),
+      null,
+    ),
   };
 }
 
@@ -191,7 +201,8 @@ export function findHold(
   machineTypes: readonly string[],
 ): { untilMs: number; cause: HoldCause } | null {
   const { count, lastAtMs } = obstacles.failures;
-  if (count > 0 && lastAtMs + backoffMs(count) > nowMs) return { untilMs: lastAtMs + backoffMs(count), cause: 'backoff' };
+  if (count > 0 && lastAtMs + backoffMs(count) > nowMs)
+    return { untilMs: lastAtMs + backoffMs(count), cause: 'backoff' };
   if (obstacles.unavailableUntilMs !== null && obstacles.unavailableUntilMs > nowMs) {
     return { untilMs: obstacles.unavailableUntilMs, cause: 'unavailable' };
   }

@@ -3,7 +3,13 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { isLannerError } from '@lanner/protocol';
 import type { Slot } from './dispatcher.ts';
 import type { LogLine, RunnerView } from './fleet.ts';
-import { createSchedulerHarness, testAccount, testCode, track, type SchedulerHarness } from './scheduler-harness.ts';
+import {
+  createSchedulerHarness,
+  testAccount,
+  testCode,
+  track,
+  type SchedulerHarness,
+} from './testing/scheduler-harness.ts';
 
 const { accountId } = testAccount;
 let harness: SchedulerHarness;
@@ -34,8 +40,11 @@ const callOnce = async (name: string): Promise<string> => {
 };
 
 describe('a rolling deploy', () => {
-  const startFirst = (revisionId: string, signal = new AbortController().signal, onLog: (line: LogLine) => void = () => {}) =>
-    track(harness.scheduler.startFirstRunner({ accountId, aliasName: 'hello', revisionId, signal, onLog }));
+  const startFirst = (
+    revisionId: string,
+    signal = new AbortController().signal,
+    onLog: (line: LogLine) => void = () => {},
+  ) => track(harness.scheduler.startFirstRunner({ accountId, aliasName: 'hello', revisionId, signal, onLog }));
 
   it('starts a runner beside the present ones, and the first request after the alias moved is warm', async () => {
     harness.deploy('hello', { maxConcurrency: 1 });
@@ -52,7 +61,10 @@ describe('a rolling deploy', () => {
     const { runnerId } = first.value!;
     harness.point('hello', revision);
     assert.equal(await callOnce('hello'), runnerId);
-    assert.deepEqual(list().map((view) => [view.runnerId, view.state]), [[runnerId, 'IDLE']]);
+    assert.deepEqual(
+      list().map((view) => [view.runnerId, view.state]),
+      [[runnerId, 'IDLE']],
+    );
   });
 
   it('works for an app that does not exist yet', async () => {
@@ -96,7 +108,10 @@ describe('a rolling deploy', () => {
     harness.deploy('hello');
     const old = await callOnce('hello');
     const revision = harness.addRevision('hello');
-    harness.driver.script = () => ({ logLines: ['KeyError: weights'], startFailure: { reason: 'crashed', message: 'It ended with status 1.' } });
+    harness.driver.script = () => ({
+      logLines: ['KeyError: weights'],
+      startFailure: { reason: 'crashed', message: 'It ended with status 1.' },
+    });
     const first = startFirst(revision.revisionId);
     await harness.clock.advance(0);
     assert.equal(codeOf(first.error), 'rollout_failed');
@@ -163,14 +178,27 @@ describe('a rollout', () => {
     await harness.clock.advance(999);
     assert.equal(harness.scheduler.isRolling(aliasId), true);
     assert.equal(harness.scheduler.countRunners(aliasId), 4);
-    assert.deepEqual(list().filter((view) => view.replacement === 'WILL_REPLACE').map((view) => view.runnerId), old);
+    assert.deepEqual(
+      list()
+        .filter((view) => view.replacement === 'WILL_REPLACE')
+        .map((view) => view.runnerId),
+      old,
+    );
     await harness.clock.advance(1);
     assert.deepEqual(states().sort(), ['IDLE', 'IDLE', 'SETUP']);
     await harness.clock.advance(1_000);
     assert.deepEqual(states(), ['IDLE', 'IDLE']);
-    assert.equal(list().some((view) => old.includes(view.runnerId)), false);
+    assert.equal(
+      list().some((view) => old.includes(view.runnerId)),
+      false,
+    );
     assert.equal(harness.scheduler.isRolling(aliasId), false);
-    assert.deepEqual(list({ endedSinceMs: 0 }).filter((view) => view.state === 'TERMINATED').map((view) => view.replacement), ['DID_REPLACE', 'DID_REPLACE']);
+    assert.deepEqual(
+      list({ endedSinceMs: 0 })
+        .filter((view) => view.state === 'TERMINATED')
+        .map((view) => view.replacement),
+      ['DID_REPLACE', 'DID_REPLACE'],
+    );
   });
 
   it('lets the request on an old runner finish', async () => {
@@ -189,10 +217,14 @@ describe('a rollout', () => {
     const { aliasId } = harness.deploy('hello', { minConcurrency: 1 });
     await harness.clock.advance(0);
     const [old] = list();
-    harness.driver.script = (_request, start) => (start === 2 ? { startFailure: { reason: 'crashed', message: 'boom' } } : {});
+    harness.driver.script = (_request, start) =>
+      start === 2 ? { startFailure: { reason: 'crashed', message: 'boom' } } : {};
     await harness.scheduler.rollout(aliasId, false);
     await harness.clock.advance(29_999);
-    assert.deepEqual(list().map((view) => [view.runnerId, view.state]), [[old!.runnerId, 'IDLE']]);
+    assert.deepEqual(
+      list().map((view) => [view.runnerId, view.state]),
+      [[old!.runnerId, 'IDLE']],
+    );
     assert.equal(await callOnce('hello'), old!.runnerId);
     await harness.clock.advance(1);
     assert.notEqual(await callOnce('hello'), old!.runnerId);
@@ -219,7 +251,10 @@ describe('a rollout', () => {
     await harness.scheduler.rollout(aliasId, true);
     await harness.clock.advance(3_600_000);
     assert.deepEqual(states(), []);
-    assert.equal([...harness.driver.runners.values()].every((runner) => runner.killCalls === 1), true);
+    assert.equal(
+      [...harness.driver.runners.values()].every((runner) => runner.killCalls === 1),
+      true,
+    );
     slotOf(busy).release({ kind: 'connection-failed' });
     await callOnce('hello');
     assert.equal(harness.scheduler.countRunners(aliasId), 2);
@@ -252,7 +287,10 @@ describe('stopping one runner', () => {
     await harness.clock.advance(999);
     assert.deepEqual(harness.driver.runners.get(before)!.stopCalls, []);
     await harness.clock.advance(1);
-    assert.equal(list().some((view) => view.runnerId === before), false);
+    assert.equal(
+      list().some((view) => view.runnerId === before),
+      false,
+    );
     assert.deepEqual(states(), ['IDLE']);
   });
 
@@ -271,7 +309,10 @@ describe('stopping one runner', () => {
   it('throws runner_not_found for an unknown runner and for that of another account', async () => {
     harness.deploy('hello');
     const runnerId = await callOnce('hello');
-    for (const [account, id] of [[accountId, 'nope'], ['acc-2', runnerId]] as const) {
+    for (const [account, id] of [
+      [accountId, 'nope'],
+      ['acc-2', runnerId],
+    ] as const) {
       const notFound = { code: 'runner_not_found', message: /not found/i };
       await assert.rejects(harness.scheduler.stopRunner(account, id, false), notFound);
       await assert.rejects(harness.scheduler.killRunner(account, id), notFound);
@@ -286,7 +327,10 @@ describe('stopping one runner', () => {
     const [starting] = list();
     await harness.scheduler.stopRunner(accountId, starting!.runnerId, false);
     await harness.clock.advance(20_000);
-    assert.equal(harness.driver.live.some((runner) => runner.request.runnerId === starting!.runnerId), false);
+    assert.equal(
+      harness.driver.live.some((runner) => runner.request.runnerId === starting!.runnerId),
+      false,
+    );
     // Its caller is served by the next one.
     assert.ok(slotOf(asked));
   });
@@ -304,7 +348,10 @@ describe('listing runners', () => {
     assert.equal(view!.machineType, 'L');
     assert.equal(view!.startReason, 'need');
     assert.equal(view!.inFlightRequests, 1);
-    assert.deepEqual(view!.leases.map(({ requestId, callerAccountId }) => [requestId, callerAccountId]), [['req-1', null]]);
+    assert.deepEqual(
+      view!.leases.map(({ requestId, callerAccountId }) => [requestId, callerAccountId]),
+      [['req-1', null]],
+    );
     assert.deepEqual(list({ aliasName: 'other' }), []);
     slotOf(asked).release({ kind: 'done' });
     assert.deepEqual(list()[0]!.leases, []);
@@ -316,7 +363,10 @@ describe('listing runners', () => {
     await harness.clock.advance(10_000);
     const endedAtMs = harness.clock.nowMs();
     assert.deepEqual(list(), []);
-    assert.deepEqual(list({ endedSinceMs: endedAtMs }).map((view) => [view.state, view.endReason]), [['TERMINATED', 'idle']]);
+    assert.deepEqual(
+      list({ endedSinceMs: endedAtMs }).map((view) => [view.state, view.endReason]),
+      [['TERMINATED', 'idle']],
+    );
     assert.deepEqual(list({ endedSinceMs: endedAtMs + 1 }), []);
     await harness.clock.advance(24 * 3_600_000 + 1);
     assert.deepEqual(list({ endedSinceMs: 0 }), []);
@@ -328,10 +378,13 @@ describe('listing runners', () => {
     call('hello');
     await harness.clock.advance(0);
     const decisions = harness.scheduler.explain(aliasId);
-    assert.deepEqual(decisions.map(({ desired, need, buffer, floor }) => ({ desired, need, buffer, floor })), [
-      { desired: 1, need: 0, buffer: 1, floor: 1 },
-      { desired: 2, need: 1, buffer: 1, floor: 1 },
-    ]);
+    assert.deepEqual(
+      decisions.map(({ desired, need, buffer, floor }) => ({ desired, need, buffer, floor })),
+      [
+        { desired: 1, need: 0, buffer: 1, floor: 1 },
+        { desired: 2, need: 1, buffer: 1, floor: 1 },
+      ],
+    );
   });
 });
 
@@ -348,7 +401,8 @@ describe('an ephemeral run', () => {
       clientHosts: { grpcHost: 'cg', restHost: 'cr', runHost: 'cu', queueHost: 'cq', wsHost: 'cw' },
       ...overrides,
     });
-  type RunEventOf = Awaited<ReturnType<typeof startRun>> extends { events(signal: AbortSignal): AsyncIterable<infer E> } ? E : never;
+  type RunEventOf =
+    Awaited<ReturnType<typeof startRun>> extends { events(signal: AbortSignal): AsyncIterable<infer E> } ? E : never;
   const readAll = async (run: Awaited<ReturnType<typeof startRun>>): Promise<RunEventOf[]> => {
     const events: RunEventOf[] = [];
     for await (const event of run.events(new AbortController().signal)) events.push(event);
@@ -362,7 +416,10 @@ describe('an ephemeral run', () => {
     assert.equal(run.publicName, null);
     const events = track(readAll(run));
     await harness.clock.advance(0);
-    assert.deepEqual(events.value!.map((event) => (event.type === 'log' ? event.line.line : String(event.resultBytes))), ['one', 'two', '42']);
+    assert.deepEqual(
+      events.value!.map((event) => (event.type === 'log' ? event.line.line : String(event.resultBytes))),
+      ['one', 'two', '42'],
+    );
     const request = harness.driver.startRequests[0]!;
     assert.equal(request.purpose, 'run');
     assert.equal(request.exposedPort, undefined);
@@ -374,7 +431,9 @@ describe('an ephemeral run', () => {
   });
 
   it('of a function that crashed tells the exit without a result', async () => {
-    harness.driver.script = () => ({ startFailure: { reason: 'out_of_memory', message: 'It used more than 512 MiB.' } });
+    harness.driver.script = () => ({
+      startFailure: { reason: 'out_of_memory', message: 'It used more than 512 MiB.' },
+    });
     const run = await startRun({ code: { ...testCode, exposedPort: null } });
     const events = track(readAll(run));
     await harness.clock.advance(0);
@@ -388,9 +447,14 @@ describe('an ephemeral run', () => {
     const target = harness.scheduler.find(testAccount.nickname, run.publicName!)!;
     assert.equal(target.authMode, 'public');
     assert.equal(target.requestTimeoutSeconds, 60);
-    const calls = [1, 2, 3].map(() => track(harness.scheduler.acquire(harness.request('', { targetId: target.targetId }))));
+    const calls = [1, 2, 3].map(() =>
+      track(harness.scheduler.acquire(harness.request('', { targetId: target.targetId }))),
+    );
     await harness.clock.advance(0);
-    assert.deepEqual(calls.map((each) => each.isSettled), [true, true, false]);
+    assert.deepEqual(
+      calls.map((each) => each.isSettled),
+      [true, true, false],
+    );
     assert.equal(slotOf(calls[0]!).runnerId, run.runnerId);
     await run.end();
     await harness.clock.advance(0);
@@ -400,7 +464,9 @@ describe('an ephemeral run', () => {
   });
 
   it('tells waiting callers why its app did not start', async () => {
-    harness.driver.script = () => ({ startFailure: { reason: 'startup_timeout', message: 'Nothing listened within 60 s.' } });
+    harness.driver.script = () => ({
+      startFailure: { reason: 'startup_timeout', message: 'Nothing listened within 60 s.' },
+    });
     const run = await startRun();
     const target = harness.scheduler.find(testAccount.nickname, run.publicName!)!;
     const asked = track(harness.scheduler.acquire(harness.request('', { targetId: target.targetId })));
@@ -519,7 +585,8 @@ describe('a server that was restarted', () => {
 describe('runner keys', () => {
   it('are made for each runner and revoked when it ends, however it ends', async () => {
     harness.deploy('hello', { maxConcurrency: 3 });
-    harness.driver.script = (_request, start) => (start === 1 ? { startFailure: { reason: 'crashed', message: 'boom' } } : {});
+    harness.driver.script = (_request, start) =>
+      start === 1 ? { startFailure: { reason: 'crashed', message: 'boom' } } : {};
     const calls = [call('hello'), call('hello'), call('hello')];
     await harness.clock.advance(0);
     const [, second, third] = harness.keys.created;

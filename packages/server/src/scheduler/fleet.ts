@@ -1,5 +1,8 @@
 import type { CodeSpec } from '../apps/app-types.ts';
-import type { LogLevel, LogSource, RunnerExit, RunnerResult } from '@lanner/protocol';
+import type { LogLine } from '../observe/log-line.ts';
+import type { RunnerExit, RunnerResult } from '@lanner/protocol';
+
+export type { LogLine };
 
 export type RunnerState =
   | 'PENDING'
@@ -32,14 +35,6 @@ export interface RunnerView {
   endReason: string | null;
 }
 
-/** One line of a runner, as people see it. */
-export interface LogLine {
-  atMs: number;
-  source: LogSource;
-  level: LogLevel;
-  line: string;
-  labels?: Record<string, string>;
-}
 
 /** A run that is attached to one `Run` call. */
 export interface EphemeralRun {
@@ -48,7 +43,9 @@ export interface EphemeralRun {
   /** Public name for its URL when it exposes a port, else null. */
   publicName: string | null;
   /** Log lines and, last, the outcome. Ends after the outcome. */
-  events(signal: AbortSignal): AsyncIterable<
+  events(
+    signal: AbortSignal,
+  ): AsyncIterable<
     | { type: 'log'; line: LogLine }
     | { type: 'outcome'; result: RunnerResult | null; exit: RunnerExit; resultBytes: Uint8Array | null }
   >;
@@ -78,7 +75,12 @@ export interface Fleet {
     name: string;
     code: CodeSpec;
     authMode: 'private' | 'public' | 'shared';
-    settings: { maxMultiplexing: number; requestTimeoutSeconds: number; startupTimeoutSeconds: number; machineTypes: string[] };
+    settings: {
+      maxMultiplexing: number;
+      requestTimeoutSeconds: number;
+      startupTimeoutSeconds: number;
+      machineTypes: string[];
+    };
     /** Host names by which this client reached us; become FAL_* variables in the runner. */
     clientHosts: { grpcHost: string; restHost: string; runHost: string; queueHost: string; wsHost: string };
   }): Promise<EphemeralRun>;

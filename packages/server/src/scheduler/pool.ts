@@ -1,7 +1,7 @@
-import { LannerError, type Clock, type Timer } from '@lanner/protocol';
+import type { Clock, LannerError, Timer } from '@lanner/protocol';
 import type { Logger } from 'pino';
 import type { ResolvedApp } from '../apps/apps.ts';
-import { decide, desiredRunners, findHold, type PoolSample, type ScalingAction } from './decide.ts';
+import { chooseMachineType, decide, desiredRunners, findHold, type PoolSample, type ScalingAction } from './decide.ts';
 import { DecisionHistory, type RecordedDecision } from './decision-history.ts';
 import type { Slot, SlotOutcome, SlotRequest } from './dispatcher.ts';
 import type { LogLine, RunnerView } from './fleet.ts';
@@ -259,7 +259,9 @@ export class Pool implements RunnerOwner, SlotTableOwner {
       waitingCount: this.#table.waiters.size,
       waitingSinceMs: this.#table.waiters.sinceMs(),
       ready: this.#table.size,
-      startingIds: [...this.#starting].filter((runner) => !this.#replacements.isReplacement(runner)).map((r) => r.runnerId),
+      startingIds: [...this.#starting]
+        .filter((runner) => !this.#replacements.isReplacement(runner))
+        .map((r) => r.runnerId),
       idle: (function* () {
         for (const { runnerId, idleSinceMs, everServed } of idle) yield { runnerId, sinceMs: idleSinceMs, everServed };
       })(),
@@ -310,8 +312,10 @@ export class Pool implements RunnerOwner, SlotTableOwner {
     const { machineTypes } = this.#app.alias.settings;
     const hold = findHold(nowMs, this.#starts.obstacles, machineTypes);
     if (hold) return hold.untilMs;
+    const choice = chooseMachineType(machineTypes, this.#starts.obstacles.blockedMachineTypes, nowMs);
+    if (!('machineType' in choice)) return choice.blockedUntilMs;
     for (const old of missing) {
-      const replacement = this.#launch(machineTypes[0] ?? 'XS', 'rollout');
+      const replacement = this.#launch(choice.machineType, 'rollout');
       this.#replacements.begun(old, replacement);
       this.#starting.add(replacement);
     }

@@ -1,9 +1,9 @@
 import { LannerError, type AppFile, type StartRunnerRequest } from '@lanner/protocol';
 import type { CodeSpec } from '../apps/app-types.ts';
 import type { Secrets } from '../apps/environments-and-secrets.ts';
+import type { MachineTypes } from '../apps/machine-types.ts';
 import type { Accounts } from '../auth/accounts.ts';
 import type { Keys } from '../auth/keys.ts';
-import type { MachineShape } from '../runners/machine-types.ts';
 import type { PrepareRequest } from './runner-lifecycle.ts';
 import { toStartRunnerRequest, type RunnerPlatform } from './runner-request.ts';
 
@@ -13,7 +13,7 @@ export interface PrepareDeps {
   secrets: Pick<Secrets, 'valuesForRunner'>;
   /** The mode (`st_mode`) a file was uploaded with; null for a hash the account never uploaded. */
   modeOf: (accountId: string, hash: string) => Promise<number | null>;
-  machineTypes?: Readonly<Record<string, MachineShape>>;
+  machineTypes: Pick<MachineTypes, 'get'>;
 }
 
 /** Code and surroundings of the runners of one revision or run. */
@@ -72,7 +72,7 @@ export function createRunnerPreparation(deps: PrepareDeps): (source: RunnerSourc
         purpose: source.purpose,
         startupTimeoutSeconds: source.startupTimeoutSeconds,
         machineType,
-        ...(deps.machineTypes ? { machineTypes: deps.machineTypes } : {}),
+        machineTypes: deps.machineTypes,
         key,
         secrets,
         files,

@@ -22,10 +22,11 @@ export class RoutingHints {
 
   /** Replaces what the runner published before. */
   publish(runner: Runner, hints: readonly string[]): void {
-    const before = this.#publishedBy.get(runner);
-    if (before === hints || (before === undefined && hints.length === 0)) return;
-    this.#withdraw(runner);
+    const before = this.#publishedBy.get(runner) ?? [];
     const kept = hints.slice(0, hintsPerRunner);
+    // Every response repeats the set; it rarely changes.
+    if (before.length === kept.length && kept.every((hint, index) => hint === before[index])) return;
+    this.#withdraw(runner);
     this.#publishedBy.set(runner, kept);
     for (const hint of kept) {
       const runners = this.#published.get(hint);

@@ -1,4 +1,14 @@
-import { toLannerError, type Clock, type LannerError, type RunnerExit, type RunnerResult, type RunnerSnapshot, type StartRunnerRequest, type SupervisorEvent, type Timer } from '@lanner/protocol';
+import {
+  toLannerError,
+  type Clock,
+  type LannerError,
+  type RunnerExit,
+  type RunnerResult,
+  type RunnerSnapshot,
+  type StartRunnerRequest,
+  type SupervisorEvent,
+  type Timer,
+} from '@lanner/protocol';
 import type { Logger } from 'pino';
 import type { Keys } from '../auth/keys.ts';
 import type { RunnerLogs } from '../observe/runner-logs.ts';
@@ -146,8 +156,10 @@ export class RunnerLifecycle {
           runner.reportedReady = true;
           this.#becomeReady(entry);
         } else if (event.phase === 'stopping') {
-          // Its own decision (unhealthy, out of its start time): it must get no more work.
-          if (runner.advance('stopping')) this.#withdraw(entry);
+          // Its own decision (unhealthy, out of its start time): it must get no more work. One that is still starting has
+          // none, and counts as starting until its end tells why: else the next start would come before the backoff is known.
+          const { isStarting } = runner;
+          if (runner.advance('stopping') && !isStarting) this.#withdraw(entry);
         } else {
           runner.advance(event.phase);
         }

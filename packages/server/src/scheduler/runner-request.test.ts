@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { toRunnerLimits } from '../runners/machine-types.ts';
-import { toStartRunnerRequest, type RunnerRequestInput } from './runner-request.ts';
-import { testAccount, testCode } from './scheduler-harness.ts';
+import { createMachineTypes } from '../apps/machine-types.ts';
+import { toRunnerLimits, toStartRunnerRequest, type RunnerRequestInput } from './runner-request.ts';
+import { testAccount, testCode } from './testing/scheduler-harness.ts';
 
-const hosts = { grpcHost: 'localhost:8443', restHost: 'localhost:8443', runHost: 'localhost:8443/run', queueHost: 'localhost:8443/queue', wsHost: 'localhost:8443/ws' };
+const hosts = {
+  grpcHost: 'localhost:8443',
+  restHost: 'localhost:8443',
+  runHost: 'localhost:8443/run',
+  queueHost: 'localhost:8443/queue',
+  wsHost: 'localhost:8443/ws',
+};
+
+const machineTypes = createMachineTypes();
 
 const input = (overrides: Partial<RunnerRequestInput> = {}): RunnerRequestInput => ({
   runnerId: 'run-1',
@@ -15,6 +23,7 @@ const input = (overrides: Partial<RunnerRequestInput> = {}): RunnerRequestInput 
   purpose: 'serve',
   startupTimeoutSeconds: 600,
   machineType: 'S',
+  machineTypes,
   key: { keyId: 'kid', keySecret: 'ksecret' },
   secrets: {},
   files: [],
@@ -53,7 +62,9 @@ describe('environment variables of a runner', () => {
   });
 
   it('never let a secret replace what the platform says, but let it move HF_HOME', () => {
-    const { env } = toStartRunnerRequest(input({ secrets: { FAL_KEY: 'stolen', FAL_HOST: 'elsewhere', HF_HOME: '/data/hf' } }));
+    const { env } = toStartRunnerRequest(
+      input({ secrets: { FAL_KEY: 'stolen', FAL_HOST: 'elsewhere', HF_HOME: '/data/hf' } }),
+    );
     assert.equal(env['FAL_KEY'], 'kid:ksecret');
     assert.equal(env['FAL_HOST'], 'localhost:8443');
     assert.equal(env['HF_HOME'], '/data/hf');
@@ -61,7 +72,8 @@ describe('environment variables of a runner', () => {
 
   it('leave to bridge and app what is theirs', () => {
     const { env } = toStartRunnerRequest(input());
-    for (const name of ['IS_ISOLATE_AGENT', 'FAL_RUNNER_STATE', 'NOMAD_ALLOC_PORT_grpc']) assert.equal(name in env, false);
+    for (const name of ['IS_ISOLATE_AGENT', 'FAL_RUNNER_STATE', 'NOMAD_ALLOC_PORT_grpc'])
+      assert.equal(name in env, false);
   });
 });
 
@@ -74,7 +86,13 @@ describe('a start request', () => {
   });
 
   it('ignores health failures for as long as starting may take', () => {
-    const healthCheck = { path: '/health', startPeriodMs: 30_000, timeoutMs: 5_000, failureThreshold: 3, callRegularly: true };
+    const healthCheck = {
+      path: '/health',
+      startPeriodMs: 30_000,
+      timeoutMs: 5_000,
+      failureThreshold: 3,
+      callRegularly: true,
+    };
     const code = { ...testCode, healthCheck };
     assert.equal(toStartRunnerRequest(input({ code })).healthCheck?.startPeriodMs, 600_000);
     assert.equal(toStartRunnerRequest(input({ code, startupTimeoutSeconds: 10 })).healthCheck?.startPeriodMs, 30_000);
@@ -87,22 +105,28 @@ describe('a start request', () => {
   });
 
   it('cannot be made for code that is only an image', () => {
-    assert.throws(() => toStartRunnerRequest(input({ code: { ...testCode, callable: null } })), { code: 'unimplemented' });
+    assert.throws(() => toStartRunnerRequest(input({ code: { ...testCode, callable: null } })), {
+      code: 'unimplemented',
+    });
   });
 });
 
 describe('limits of a machine type', () => {
   it('multiply with the number of GPUs, for GPU types alone', () => {
-    assert.deepEqual(toRunnerLimits('GPU-H100', 2), { memoryMiB: 2 * 112 * 1024, cpus: 24 });
-    assert.deepEqual(toRunnerLimits('M', 4), { memoryMiB: 2048, cpus: 2 });
-    assert.deepEqual(toRunnerLimits('XS', null), { memoryMiB: 512, cpus: 0.5 });
+    assert.deepEqual(toRunnerLimits(machineTypes, 'GPU-H100', 2), { memoryMiB: 2 * 112 * 1024, cpus: 24 });
+    assert.deepEqual(toRunnerLimits(machineTypes, 'M', 4), { memoryMiB: 2048, cpus: 2 });
+    assert.deepEqual(toRunnerLimits(machineTypes, 'XS', null), { memoryMiB: 512, cpus: 0.5 });
   });
 
   it('come from the installation where it names its own types', () => {
-    assert.deepEqual(toRunnerLimits('house', null, { house: { memoryMiB: 1, cpus: 2 } }), { memoryMiB: 1, cpus: 2 });
+    assert.deepEqual(
+      toRunnerLimits(createMachineTypes([{ name: 'house', memoryMiB: 1, cpus: 2, gpu: null }]), 'house', null),
+      { memoryMiB: 1, cpus: 2 },
+    );
   });
 
   it('fall back to the smallest for a name nobody knows, also one that every object has', () => {
-    for (const name of ['quantum', 'constructor']) assert.deepEqual(toRunnerLimits(name, null), { memoryMiB: 512, cpus: 0.5 });
+    for (const name of ['quantum', 'constructor'])
+      assert.deepEqual(toRunnerLimits(machineTypes, name, null), { memoryMiB: 512, cpus: 0.5 });
   });
 });

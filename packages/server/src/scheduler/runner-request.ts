@@ -1,9 +1,9 @@
 import { LannerError, type AppFile, type HealthCheck, type StartRunnerRequest } from '@lanner/protocol';
 import type { CodeSpec } from '../apps/app-types.ts';
+import type { MachineTypes } from '../apps/machine-types.ts';
 import type { Account } from '../auth/accounts.ts';
 import type { NewKey } from '../auth/keys.ts';
 import type { ClientHosts } from '../ports/route.ts';
-import { toRunnerLimits, type MachineShape } from '../runners/machine-types.ts';
 
 /** Port an app listens on when nothing else was said (platform-semantics 3.6). */
 export const defaultAppPort = 8080;
@@ -32,7 +32,7 @@ export interface RunnerRequestInput {
   purpose: 'serve' | 'run';
   startupTimeoutSeconds: number;
   machineType: string;
-  machineTypes?: Readonly<Record<string, MachineShape>>;
+  machineTypes: Pick<MachineTypes, 'get'>;
   key: NewKey;
   secrets: Record<string, string>;
   /** With the mode each was uploaded with. */
@@ -69,13 +69,27 @@ export function toStartRunnerRequest(input: RunnerRequestInput): StartRunnerRequ
     files: input.files,
     dataMounts: code.dataMounts,
     env: toRunnerEnv(input),
-    limits: toRunnerLimits(input.machineType, code.numGpus, input.machineTypes),
+    limits: toRunnerLimits(input.machineTypes, input.machineType, code.numGpus),
   };
 }
 
 /** A serving runner always listens somewhere; a plain function only where it was told to. */
 export function toExposedPort(code: CodeSpec, purpose: 'serve' | 'run'): number | null {
   return code.exposedPort ?? (purpose === 'serve' ? defaultAppPort : null);
+}
+
+/**
+ * What a runner may use; a GPU type counts once per GPU. Names are checked when an app is registered: a type that is gone
+ * since then gets what the smallest has.
+ */
+export function toRunnerLimits(
+  machineTypes: Pick<MachineTypes, 'get'>,
+  machineType: string,
+  gpuCount: number | null,
+): StartRunnerRequest['limits'] {
+  const { memoryMiB, cpus, gpu } = machineTypes.get(machineType) ?? { memoryMiB: 512, cpus: 0.5, gpu: null };
+  const factor = gpu ? Math.max(1, gpuCount ?? 1) : 1;
+  return { memoryMiB: memoryMiB * factor, cpus: cpus * factor };
 }
 
 /** Time between SIGTERM and SIGKILL for runners of this code. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { isLannerError } from '@lanner/protocol';
 import type { Slot } from './dispatcher.ts';
-import { createSchedulerHarness, testAccount, track, type SchedulerHarness } from './scheduler-harness.ts';
+import { createSchedulerHarness, testAccount, track, type SchedulerHarness } from './testing/scheduler-harness.ts';
 
 let harness: SchedulerHarness;
 
@@ -103,10 +103,16 @@ describe('scaling from zero', () => {
     const calls = [1, 2, 3, 4].map(() => track(harness.scheduler.acquire(harness.request('hello'))));
     await harness.clock.advance(0);
     assert.equal(harness.driver.startRequests.length, 2);
-    assert.deepEqual(calls.map((call) => call.isSettled), [true, true, false, false]);
+    assert.deepEqual(
+      calls.map((call) => call.isSettled),
+      [true, true, false, false],
+    );
     slotOf(calls[1]!).release({ kind: 'done' });
     await harness.clock.settle();
-    assert.deepEqual(calls.map((call) => call.isSettled), [true, true, true, false]);
+    assert.deepEqual(
+      calls.map((call) => call.isSettled),
+      [true, true, true, false],
+    );
     assert.equal(slotOf(calls[2]!).runnerId, slotOf(calls[1]!).runnerId);
   });
 
@@ -115,7 +121,10 @@ describe('scaling from zero', () => {
     const calls = [1, 2, 3, 4].map(() => track(harness.scheduler.acquire(harness.request('hello'))));
     await harness.clock.advance(0);
     assert.equal(harness.driver.startRequests.length, 2);
-    assert.equal(calls.every((call) => call.isSettled), true);
+    assert.equal(
+      calls.every((call) => call.isSettled),
+      true,
+    );
   });
 
   it('waits out the scaling delay before it adds a runner', async () => {
@@ -234,7 +243,8 @@ describe('a runner that cannot come', () => {
 
   it('is told at once to those who come during the backoff, and tried again after it', async () => {
     harness.deploy('hello', { maxConcurrency: 1 });
-    harness.driver.script = (_request, start) => (start === 1 ? { startFailure: { reason: 'crashed', message: 'boom' } } : {});
+    harness.driver.script = (_request, start) =>
+      start === 1 ? { startFailure: { reason: 'crashed', message: 'boom' } } : {};
     track(harness.scheduler.acquire(harness.request('hello')));
     await harness.clock.advance(10_000);
     const during = track(harness.scheduler.acquire(harness.request('hello')));
@@ -255,6 +265,7 @@ describe('a runner that cannot come', () => {
       const call = track(harness.scheduler.acquire(harness.request('hello')));
       await harness.clock.advance(0);
       assert.equal(codeOf(call.error), reason);
+      assert.equal(harness.driver.startRequests.length, 1, 'the next start waits');
     });
   }
 
@@ -272,7 +283,8 @@ describe('a runner that cannot come', () => {
   });
 
   it('is held with linear backoff for a floor, shown as FAILURE_DELAY, and woken by one success', async () => {
-    harness.driver.script = (_request, start) => (start <= 3 ? { startFailure: { reason: 'crashed', message: 'boom' } } : {});
+    harness.driver.script = (_request, start) =>
+      start <= 3 ? { startFailure: { reason: 'crashed', message: 'boom' } } : {};
     const bootedAt: number[] = [];
     harness.deploy('hello', { minConcurrency: 1 });
     await harness.clock.advance(0);
@@ -288,7 +300,8 @@ describe('a runner that cannot come', () => {
   });
 
   it('counts runners that were started side by side and fail together as one failure', async () => {
-    harness.driver.script = (_request, start) => (start <= 4 ? { startFailure: { reason: 'crashed', message: 'boom' } } : {});
+    harness.driver.script = (_request, start) =>
+      start <= 4 ? { startFailure: { reason: 'crashed', message: 'boom' } } : {};
     harness.deploy('hello', { minConcurrency: 4, maxConcurrency: 4 });
     await harness.clock.advance(30_000);
     assert.deepEqual(states(), ['IDLE', 'IDLE', 'IDLE', 'IDLE']);
@@ -296,7 +309,8 @@ describe('a runner that cannot come', () => {
 
   it('starts anew with a new revision', async () => {
     harness.deploy('hello', { minConcurrency: 1 });
-    harness.driver.script = (_request, start) => (start === 1 ? { startFailure: { reason: 'crashed', message: 'boom' } } : {});
+    harness.driver.script = (_request, start) =>
+      start === 1 ? { startFailure: { reason: 'crashed', message: 'boom' } } : {};
     await harness.clock.advance(0);
     harness.deploy('hello', { minConcurrency: 1 });
     await harness.clock.advance(0);
@@ -314,11 +328,15 @@ describe('a runner that cannot come', () => {
   it('is no_capacity when no machine is free; the next machine type is tried first', async () => {
     const { LannerError } = await import('@lanner/protocol');
     const full = new LannerError('no_capacity', 'No machine of this type is free.');
-    harness.driver.script = (request) => (request.limits.cpus === 12 || request.limits.cpus === 8 ? { refusal: full } : {});
+    harness.driver.script = (request) =>
+      request.limits.cpus === 12 || request.limits.cpus === 8 ? { refusal: full } : {};
     harness.deploy('hello', { machineTypes: ['GPU-H100', 'XL', 'L'] });
     const call = track(harness.scheduler.acquire(harness.request('hello')));
     await harness.clock.advance(0);
-    assert.deepEqual(harness.driver.startRequests.map((request) => request.limits.cpus), [12, 8, 4]);
+    assert.deepEqual(
+      harness.driver.startRequests.map((request) => request.limits.cpus),
+      [12, 8, 4],
+    );
     assert.ok(slotOf(call));
     harness.deploy('full', { machineTypes: ['XL'] });
     const refused = track(harness.scheduler.acquire(harness.request('full')));
@@ -339,6 +357,16 @@ describe('a runner that cannot come', () => {
     const lost = track(harness.scheduler.acquire(harness.request('hello')));
     await harness.clock.advance(60_000);
     assert.equal(codeOf(lost.error), 'supervisor_unavailable');
+  });
+
+  it('is not what the death of a supervisor says: those who wait get a runner of the next one', async () => {
+    harness.deploy('hello', { maxConcurrency: 1 });
+    harness.driver.script = () => ({ readyAfterMs: 1_000 });
+    const call = track(harness.scheduler.acquire(harness.request('hello')));
+    await harness.clock.advance(500);
+    harness.driver.exit(harness.driver.live[0]!.request.runnerId, { reason: 'killed', signal: 'SIGKILL' });
+    await harness.clock.advance(1_000);
+    assert.ok(slotOf(call));
   });
 
   it('is app_suspended when the cap is zero', async () => {
@@ -367,7 +395,9 @@ describe('waiting', () => {
   it('ends with start_timeout at once when the deadline has passed and nothing is free', async () => {
     harness.deploy('hello');
     await harness.clock.advance(10);
-    await assert.rejects(harness.scheduler.acquire(harness.request('hello', { startDeadlineMs: 5 })), { code: 'start_timeout' });
+    await assert.rejects(harness.scheduler.acquire(harness.request('hello', { startDeadlineMs: 5 })), {
+      code: 'start_timeout',
+    });
     assert.equal(harness.driver.startRequests.length, 0);
   });
 
@@ -449,8 +479,14 @@ describe('what a request says about its runner', () => {
     await harness.clock.advance(0);
     for (const call of calls) slotOf(call).release({ kind: 'connection-failed' });
     await harness.clock.settle();
-    assert.equal(next.every((call) => call.value), true);
-    assert.deepEqual(harness.scheduler.listRunners(testAccount.accountId, {}).map((view) => view.inFlightRequests), [2]);
+    assert.equal(
+      next.every((call) => call.value),
+      true,
+    );
+    assert.deepEqual(
+      harness.scheduler.listRunners(testAccount.accountId, {}).map((view) => view.inFlightRequests),
+      [2],
+    );
   });
 });
 

@@ -3,12 +3,12 @@ import { LannerError, type Clock, type RunnerSnapshot, type SupervisorEvent } fr
 import type { Logger } from 'pino';
 import type { Apps, ResolvedApp } from '../apps/apps.ts';
 import type { Secrets } from '../apps/environments-and-secrets.ts';
+import { createMachineTypes, type MachineTypes } from '../apps/machine-types.ts';
 import type { Accounts } from '../auth/accounts.ts';
 import type { Keys } from '../auth/keys.ts';
 import type { Change, ChangeFeed } from '../lib/change-feed.ts';
 import type { RunnerLogs } from '../observe/runner-logs.ts';
 import type { ClientHosts } from '../ports/route.ts';
-import type { MachineShape } from '../runners/machine-types.ts';
 import type { RunnerDriver } from '../runners/runner-driver.ts';
 import { checkTcpPort } from '../runners/tcp-check.ts';
 import type { RecordedDecision } from './decision-history.ts';
@@ -44,8 +44,8 @@ export interface SchedulerDeps {
     /** FAL_REGION; default `local`. */
     region?: string;
   };
-  /** Default: the public machine types. */
-  machineTypes?: Readonly<Record<string, MachineShape>>;
+  /** Default: the published machine types. */
+  machineTypes?: Pick<MachineTypes, 'get'>;
   /** Default: a TCP connect. */
   checkPort?: (host: string, port: number) => Promise<boolean>;
 }
@@ -92,7 +92,7 @@ class RunnerScheduler implements Scheduler {
     this.#deps = deps;
     this.#ended = new EndedRunners(deps.clock);
     this.#lifecycle = new RunnerLifecycle({ ...deps, ended: this.#ended });
-    this.#prepare = createRunnerPreparation(deps);
+    this.#prepare = createRunnerPreparation({ ...deps, machineTypes: deps.machineTypes ?? createMachineTypes() });
   }
 
   start(): Promise<{ adopted: boolean; keptRunners: number }> {
@@ -308,7 +308,8 @@ class RunnerScheduler implements Scheduler {
   async #end(graceMs: number): Promise<void> {
     for (const pool of this.#pools.values()) pool.close(shuttingDown, { stopRunners: false });
     for (const run of [...this.#runs.values()]) run.close(shuttingDown);
-    for (const waiting of [...this.#firstRunners.values()]) for (const { first } of [...waiting]) first.fail(shuttingDown());
+    for (const waiting of [...this.#firstRunners.values()])
+      for (const { first } of [...waiting]) first.fail(shuttingDown());
     await this.#started?.catch(() => undefined);
     const untilMs = this.#deps.clock.monotonicMs() + graceMs;
     while (this.#inFlight() > 0 && this.#deps.clock.monotonicMs() < untilMs) await this.#deps.clock.sleep(drainCheckMs);
@@ -373,7 +374,9 @@ class RunnerScheduler implements Scheduler {
         if (account) this.#nicknames.set(account.accountId, account.nickname);
         this.#followAlias(change.aliasId);
       })
-      .catch((error: unknown) => this.#deps.log.error({ err: error, aliasId: change.aliasId }, 'a change was not followed'));
+      .catch((error: unknown) =>
+        this.#deps.log.error({ err: error, aliasId: change.aliasId }, 'a change was not followed'),
+      );
   }
 
   #followAlias(aliasId: string): void {
@@ -446,7 +449,12 @@ class RunnerScheduler implements Scheduler {
 
   /** A name that no app and no other run of this owner has. */
   #uniqueName(ownerNickname: string, name: string): string {
-    const base = name.toLowerCase().replace(/[^a-z0-9-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 40) || 'run';
+    const base =
+      name
+        .toLowerCase()
+        .replace(/[^a-z0-9-]+/g, '-')
+        .replace(/^-+|-+$/g, '')
+        .slice(0, 40) || 'run';
     for (;;) {
       const candidate = `${base}-${randomUUID().slice(0, 8)}`;
       const isTaken = this.#runsByName.has(`${ownerNickname}/${candidate}`);

@@ -209,7 +209,10 @@ describe('under random interleavings', () => {
         if (random(3) === 0) await clock.settle();
         if (random(10) === 0) await clock.advance(random(20));
         for (const runner of runners) assert.ok(runner.inFlight <= runner.capacity, 'a runner holds more than it may');
-        assert.equal(table.inFlight, runners.reduce((sum, runner) => sum + runner.inFlight, 0));
+        assert.equal(
+          table.inFlight,
+          runners.reduce((sum, runner) => sum + runner.inFlight, 0),
+        );
         const room = runners.some((runner) => runner.inFlight < runner.capacity);
         assert.ok(!room || table.waiters.size === 0, 'somebody waits although there is room');
       }

@@ -130,7 +130,7 @@ export class SlotTable {
 
   #occupy(runner: Runner, request: SlotRequest): RunnerSlot {
     const lease = { caller: request.caller, leasedAtMs: this.#clock.nowMs() };
-    const slot = new RunnerSlot(runner, lease, (member, outcome) => this.#onReleased(member, outcome));
+    const slot = new RunnerSlot(runner, lease, this.#onReleased);
     this.#inFlight += 1;
     runner.hadWork = true;
     this.#idle.delete(runner);
@@ -141,7 +141,7 @@ export class SlotTable {
     return slot;
   }
 
-  #onReleased(runner: Runner, outcome: SlotOutcome): void {
+  readonly #onReleased = (runner: Runner, outcome: SlotOutcome): void => {
     if (outcome.kind !== 'abandoned') runner.everServed = true;
     if (this.#members.has(runner)) {
       this.#inFlight -= 1;
@@ -157,7 +157,7 @@ export class SlotTable {
       if (outcome.kind !== 'terminate' && outcome.kind !== 'connection-failed') this.#serveWaiting(runner);
     }
     this.#owner.onReleased(runner, outcome);
-  }
+  };
 
   #serveWaiting(runner: Runner): void {
     while (runner.inFlight < runner.capacity) {

@@ -75,7 +75,10 @@ export class StartHistory {
    */
   refusal(cause: HoldCause | 'suspended', appName: string, nowMs: number): LannerError | null {
     if (cause === 'suspended') {
-      return new LannerError('app_suspended', `${appName} is stopped: its max_concurrency is 0. Scale it up to use it.`);
+      return new LannerError(
+        'app_suspended',
+        `${appName} is stopped: its max_concurrency is 0. Scale it up to use it.`,
+      );
     }
     if (cause === 'unavailable' && this.#unavailable.tries < unavailableTries) return null;
     const error = this.#lastError ?? new LannerError('startup_failed', `No runner of ${appName} can be started.`);

@@ -1,4 +1,5 @@
 import { LannerError, type Clock, type Timer } from '@lanner/protocol';
+import { LinkedList } from '../lib/linked-list.ts';
 import type { SlotRequest } from './dispatcher.ts';
 import type { RunnerSlot } from './slot.ts';
 
@@ -6,7 +7,6 @@ import type { RunnerSlot } from './slot.ts';
 interface Waiter {
   request: SlotRequest;
   sinceMs: number;
-  settled: boolean;
   resolve(slot: RunnerSlot): void;
   reject(error: unknown): void;
 }
@@ -15,7 +15,7 @@ interface Waiter {
 export class Waiters {
   readonly #clock: Clock;
   readonly #onAbandoned: () => void;
-  readonly #waiting = new Set<Waiter>();
+  readonly #waiting = new LinkedList<Waiter>();
 
   /** @param onAbandoned a caller went away or ran out of time: demand fell. */
   constructor(clock: Clock, onAbandoned: () => void) {
@@ -37,9 +37,7 @@ export class Waiters {
     return new Promise<RunnerSlot>((resolve, reject) => {
       let timer: Timer | undefined;
       const settle = (): boolean => {
-        if (waiter.settled) return false;
-        waiter.settled = true;
-        this.#waiting.delete(waiter);
+        if (!this.#waiting.delete(node)) return false;
         timer?.cancel();
         request.signal.removeEventListener('abort', onAbort);
         return true;
@@ -57,11 +55,10 @@ export class Waiters {
       const waiter: Waiter = {
         request,
         sinceMs: this.#clock.monotonicMs(),
-        settled: false,
         resolve: (slot) => void (settle() && resolve(slot)),
         reject: (error) => void (settle() && reject(error)),
       };
-      this.#waiting.add(waiter);
+      const node = this.#waiting.push(waiter);
       request.signal.addEventListener('abort', onAbort, { once: true });
       if (request.startDeadlineMs !== null) {
         timer = this.#clock.setTimer(request.startDeadlineMs - waiter.sinceMs, onDeadline);
@@ -71,13 +68,12 @@ export class Waiters {
 
   /** The request whose turn it is. */
   peek(): SlotRequest | null {
-    for (const waiter of this.#waiting) return waiter.request;
-    return null;
+    return this.#waiting.first?.request ?? null;
   }
 
   /** Gives the slot to the request whose turn it is. */
   give(slot: RunnerSlot): void {
-    for (const waiter of this.#waiting) return waiter.resolve(slot);
+    this.#waiting.first?.resolve(slot);
   }
 
   /** Tells every waiting request why no runner will come. */

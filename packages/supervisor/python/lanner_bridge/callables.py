@@ -62,8 +62,11 @@ def _check_callable(value, kind):
 
 
 def _finish(value):
-    """Run a coroutine to its end, as `asyncio.run` does; other values are what they are."""
-    if asyncio.iscoroutine(value):
+    """Run a coroutine to its end, as `asyncio.run` does; other values are what they are.
+
+    `asyncio.iscoroutine` will not do: before Python 3.12 it takes a generator for one.
+    """
+    if inspect.iscoroutine(value):
         return asyncio.run(value)
     if inspect.isawaitable(value):
         return asyncio.run(_await(value))

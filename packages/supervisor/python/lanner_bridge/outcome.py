@@ -1,6 +1,8 @@
 """What became of a callable: the `result` frame, its pickled bytes, and the exit status of the process."""
 
+import copyreg
 import os
+import pickle
 import traceback
 from dataclasses import dataclass
 
@@ -45,7 +47,7 @@ def _raised(error, method):
         header["exceptionMessage"] = _shorten(_text_of(error), _MAX_MESSAGE_CHARACTERS)
         log = text + "The function could not be loaded." if isinstance(error, serialization.SerializationError) else ""
         if not isinstance(error, serialization.SerializationError):
-            _teach_tracebacks(error)
+            _keep_causes(error)
         return Outcome(header, serialization.dumps(method, error), exit_code, log)
     except BaseException as second:
         outcome = _not_serializable(error, second, method, exit_code)
@@ -81,14 +83,30 @@ def _strip_own_frames(error):
         error.__traceback__ = frame
 
 
-def _teach_tracebacks(error):
-    """Let exceptions keep causes and tracebacks when pickled, if the environment has tblib (fal's clients always ask for it)."""
-    try:
-        from tblib import pickling_support
-    except ImportError:
-        return
-    pickling_support.install()
-    pickling_support.install(error)
+def _keep_causes(error):
+    """Let exceptions keep their causes when pickled, in a form that any client can read.
+
+    The SDK's wrapper does more (tblib, tracebacks included) for what the user's function raises. A setup function and an entrypoint
+    run outside of that wrapper, and tblib must not be used for them here: its pickles can be read by the same version only, and the
+    client's is not known.
+    """
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if type(error) not in copyreg.dispatch_table:
+            copyreg.pickle(type(error), _reduce_with_cause)
+        error = error.__cause__
+
+
+def _reduce_with_cause(error):
+    reduced = error.__reduce_ex__(pickle.DEFAULT_PROTOCOL)
+    if error.__cause__ is None or not isinstance(reduced, tuple) or len(reduced) > 3:
+        return reduced
+    state = reduced[2] if len(reduced) == 3 else None
+    if not isinstance(state, (dict, type(None))):
+        return reduced
+    # BaseException.__setstate__ sets attributes one by one, these included.
+    return (*reduced[:2], {**(state or {}), "__cause__": error.__cause__})
 
 
 def _text_of(error):

@@ -1,10 +1,4 @@
-import type {
-  AckRequest,
-  BuildRequest,
-  Json,
-  StartRunnerRequest,
-  StopRequest,
-} from '@lanner/protocol';
+import type { AckRequest, BuildRequest, Json, StartRunnerRequest, StopRequest } from '@lanner/protocol';
 import * as z from 'zod/mini';
 
 /** Ids become names of files and folders. */

@@ -18,7 +18,13 @@ describe('the supervisor API', () => {
     environment: { kind: 'virtualenv', configuration },
     force: false,
   });
-  const refused = async (method: string, path: string, body: unknown, status: number, code: string): Promise<string> => {
+  const refused = async (
+    method: string,
+    path: string,
+    body: unknown,
+    status: number,
+    code: string,
+  ): Promise<string> => {
     const answer = await test.api.call(method, path, body);
     assert.equal(answer.status, status, answer.text);
     const error = JSON.parse(answer.text) as { code: string; message: string };
@@ -61,7 +67,10 @@ describe('the supervisor API', () => {
   it('answers a build of something finished at once, and shares one build among equal askers', async () => {
     const ask = { accountId: 'acct_test', accountOrdinal: 7, environment: test.environment, force: false };
     const cached = await test.api.build(ask);
-    assert.deepEqual(cached.map(({ type }) => type), ['done']);
+    assert.deepEqual(
+      cached.map(({ type }) => type),
+      ['done'],
+    );
     const fresh = askFor({ requirements: ['six==1.17.0'] });
     const answers = await Promise.all([test.api.build(fresh), test.api.build(fresh), test.api.build(fresh)]);
     assert.equal(new Set(answers.map((messages) => JSON.stringify(messages.at(-1)))).size, 1);

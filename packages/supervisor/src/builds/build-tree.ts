@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LannerError, type LogLevel } from '@lanner/protocol';
 import { runProgram } from '../lib/run-program.ts';
@@ -7,7 +7,6 @@ import {
   launcherFailures,
   launcherPath,
   launcherPrefix,
-  type Bind,
   type LauncherSpec,
 } from '../sandbox/exec-sandbox.ts';
 import type { PythonInterpreter } from './find-python.ts';
@@ -28,6 +27,8 @@ export interface BuildTreeOptions {
   identity: { uid: number; gid: number } | undefined;
   /** Index addresses, proxies and certificate files of the operator; nothing secret. */
   buildEnv: Record<string, string>;
+  /** Lanner's own certificate authority: sources that a client uploaded are fetched from this platform. */
+  caBundlePath: string | undefined;
   onLine(line: string, level: LogLevel): void;
   signal: AbortSignal;
 }
@@ -45,37 +46,42 @@ const failureTextChars = 8192;
  */
 export async function buildTree(options: BuildTreeOptions): Promise<void> {
   const { tree, uvPath, python } = options;
-  await run(
-    'uv venv',
-    [uvPath, 'venv', '--quiet', '--no-project', '--no-config', '--python', python.path, '--prompt', 'app', tree],
-    options,
-  );
+  const certificates = await writeCertificates(options);
+  const run = (what: string, argv: string[]): Promise<void> => runStep(what, argv, certificates, options);
+  await run('uv venv', [
+    ...[uvPath, 'venv', '--quiet', '--no-project', '--no-config'],
+    ...['--python', python.path, '--prompt', 'app', tree],
+  ]);
   for (const [index, requirements] of options.layers.entries()) {
     const lines = index === 0 ? [...platformRequirements, ...requirements] : requirements;
     if (lines.length === 0) continue;
     const file = join(options.inputFolder, `layer-${index}.txt`);
     // A requirements file instead of arguments: no requirement can become an option of uv itself.
     await writeFile(file, `${lines.join('\n')}\n`, { mode: 0o644 });
-    if (requirements.length > 0) options.onLine(`Installing requirements: ${requirements.map(withoutPassword).join(', ')}`, 'info');
+    if (requirements.length > 0)
+      options.onLine(`Installing requirements: ${requirements.map(withoutPassword).join(', ')}`, 'info');
     const isLast = options.layers.slice(index + 1).every((later) => later.length === 0);
-    await run(
-      'uv pip install',
-      [
-        ...[uvPath, 'pip', 'install', '--no-config', '--no-progress', '--color', 'never'],
-        ...['--index-strategy', 'unsafe-best-match', '--python', join(tree, 'bin/python')],
-        ...(isLast ? ['--compile-bytecode'] : []),
-        ...['--requirements', file],
-      ],
-      options,
-    );
+    // Of several indexes the best version wins, as with pip: that is what requirement lists are written for.
+    await run('uv pip install', [
+      ...[uvPath, 'pip', 'install', '--no-config', '--no-progress', '--color', 'never'],
+      ...['--index-strategy', 'unsafe-best-match', '--python', join(tree, 'bin/python')],
+      ...(isLast ? ['--compile-bytecode'] : []),
+      ...['--requirements', file],
+    ]);
   }
 }
 
-async function run(what: string, argv: string[], options: BuildTreeOptions): Promise<void> {
+async function runStep(
+  what: string,
+  argv: string[],
+  certificates: Record<string, string>,
+  options: BuildTreeOptions,
+): Promise<void> {
   const spec: LauncherSpec = {
     argv,
     env: {
       ...options.buildEnv,
+      ...certificates,
       PATH: '/usr/local/bin:/usr/bin:/bin',
       HOME: options.sandbox === 'namespaces' ? '/home/lanner' : options.storeFolder,
       LANG: 'C.UTF-8',
@@ -90,7 +96,9 @@ async function run(what: string, argv: string[], options: BuildTreeOptions): Pro
       { source: options.uvPath, readOnly: true },
       { source: options.inputFolder, readOnly: true },
       { source: options.storeFolder, readOnly: false },
-      ...certificateBinds(options.buildEnv),
+      ...(options.buildEnv['SSL_CERT_DIR']?.startsWith('/') === true
+        ? [{ source: options.buildEnv['SSL_CERT_DIR'], readOnly: true, optional: true }]
+        : []),
     ],
     hostname: 'build',
     network: true,
@@ -123,11 +131,17 @@ function keepTail(lines: string[], line: string): void {
   while (chars > failureTextChars && lines.length > 1) chars -= lines.shift()!.length + 1;
 }
 
-function certificateBinds(env: Record<string, string>): Bind[] {
-  return ['SSL_CERT_FILE', 'SSL_CERT_DIR']
-    .map((name) => env[name])
-    .filter((path) => path !== undefined && path.startsWith('/'))
-    .map((source) => ({ source: source!, readOnly: true, optional: true }));
+/**
+ * One file with what the operator trusts and what this platform signs. Without either, programs use their own roots.
+ * @returns the variables that point to it.
+ */
+async function writeCertificates(options: BuildTreeOptions): Promise<Record<string, string>> {
+  const sources = [options.buildEnv['SSL_CERT_FILE'], options.caBundlePath].filter((path) => path !== undefined);
+  const texts = await Promise.all(sources.map((path) => readFile(path, 'utf8').catch(() => '')));
+  if (texts.every((text) => text === '')) return {};
+  const file = join(options.inputFolder, 'certificates.pem');
+  await writeFile(file, texts.join('\n'), { mode: 0o644 });
+  return { SSL_CERT_FILE: file, GIT_SSL_CAINFO: file, REQUESTS_CA_BUNDLE: file, PIP_CERT: file };
 }
 
 /** `https://user:password@host` in a requirement is shown without the password. */

@@ -3,14 +3,20 @@ import { describe, it } from 'node:test';
 import { isLannerError, type EnvironmentDefinition, type Json } from '@lanner/protocol';
 import { parseEnvironment } from './environment-spec.ts';
 
-const virtualenv = (configuration: { [key: string]: Json }): EnvironmentDefinition => ({ kind: 'virtualenv', configuration });
+const virtualenv = (configuration: { [key: string]: Json }): EnvironmentDefinition => ({
+  kind: 'virtualenv',
+  configuration,
+});
 const refuses = (definition: EnvironmentDefinition, text: RegExp): void => {
-  assert.throws(() => parseEnvironment(definition), (error) => {
-    assert.ok(isLannerError(error));
-    assert.equal(error.code, 'build_failed');
-    assert.match(error.message, text);
-    return true;
-  });
+  assert.throws(
+    () => parseEnvironment(definition),
+    (error) => {
+      assert.ok(isLannerError(error));
+      assert.equal(error.code, 'build_failed');
+      assert.match(error.message, text);
+      return true;
+    },
+  );
 };
 
 describe('parseEnvironment', () => {
@@ -18,7 +24,11 @@ describe('parseEnvironment', () => {
     const base = { python_version: '3.11', requirements: ['six==1.16.0'] };
     const { id } = parseEnvironment(virtualenv(base));
     assert.match(id, /^[0-9a-f]{64}$/);
-    assert.equal(parseEnvironment(virtualenv({ ...base, requirements: [['six==1.16.0']] })).id, id, 'one layer is a flat list');
+    assert.equal(
+      parseEnvironment(virtualenv({ ...base, requirements: [['six==1.16.0']] })).id,
+      id,
+      'one layer is a flat list',
+    );
     assert.equal(parseEnvironment(virtualenv({ ...base, resolver: 'uv' })).id, id, 'everything is resolved by uv');
     assert.notEqual(parseEnvironment(virtualenv({ ...base, python_version: '3.12' })).id, id);
     assert.notEqual(parseEnvironment(virtualenv({ ...base, requirements: ['six==1.17.0'] })).id, id);
@@ -27,9 +37,19 @@ describe('parseEnvironment', () => {
 
   it('keeps layers in order, and allows options in one string or two', () => {
     const { layers } = parseEnvironment(
-      virtualenv({ requirements: [['torch', '--extra-index-url', 'https://example.org/whl'], [' git+https://example.org/x '], ['']] }),
+      virtualenv({
+        requirements: [
+          ['torch', '--extra-index-url', 'https://example.org/whl'],
+          [' git+https://example.org/x '],
+          [''],
+        ],
+      }),
     );
-    assert.deepEqual(layers, [['torch', '--extra-index-url https://example.org/whl'], ['git+https://example.org/x'], []]);
+    assert.deepEqual(layers, [
+      ['torch', '--extra-index-url https://example.org/whl'],
+      ['git+https://example.org/x'],
+      [],
+    ]);
   });
 
   it('builds a container without an image like a virtualenv', () => {

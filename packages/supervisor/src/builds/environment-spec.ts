@@ -42,11 +42,16 @@ const optionsWithValue = new Set([
 export function parseEnvironment(definition: EnvironmentDefinition): EnvironmentSpec {
   const { kind, configuration } = definition;
   if (kind === 'conda') {
-    throw buildFailed('Environments of kind conda need conda or micromamba, which this machine does not have. Use kind virtualenv.');
+    throw buildFailed(
+      'Environments of kind conda need conda or micromamba, which this machine does not have. Use kind virtualenv.',
+    );
   }
-  if (kind !== 'virtualenv' && kind !== 'container') throw buildFailed(`Unknown environment kind: ${String(kind).slice(0, 80)}`);
+  if (kind !== 'virtualenv' && kind !== 'container')
+    throw buildFailed(`Unknown environment kind: ${String(kind).slice(0, 80)}`);
   if (kind === 'container' && isPresent(configuration['image'])) {
-    throw buildFailed('Container images need the container driver, which this machine does not have. Leave out the image.');
+    throw buildFailed(
+      'Container images need the container driver, which this machine does not have. Leave out the image.',
+    );
   }
   const resolver = configuration['resolver'];
   if (isPresent(resolver) && resolver !== 'uv' && resolver !== 'pip') {
@@ -72,7 +77,8 @@ function parseLayers(value: Json | undefined): string[][] {
   const layers = value.some(Array.isArray) ? value : [value];
   let left = maxRequirements;
   return layers.map((layer) => {
-    if (!Array.isArray(layer)) throw buildFailed('The requirements mix strings and lists; use one list, or a list of lists.');
+    if (!Array.isArray(layer))
+      throw buildFailed('The requirements mix strings and lists; use one list, or a list of lists.');
     left -= layer.length;
     if (left < 0) throw buildFailed(`The environment lists more than ${maxRequirements} requirements.`);
     return joinOptions(layer.map(parseRequirement).filter((line) => line !== ''));
@@ -80,8 +86,10 @@ function parseLayers(value: Json | undefined): string[][] {
 }
 
 function parseRequirement(value: Json): string {
-  if (typeof value !== 'string') throw buildFailed(`A requirement is not a string: ${JSON.stringify(value).slice(0, 80)}`);
-  if (value.length > maxRequirementChars) throw buildFailed(`A requirement is longer than ${maxRequirementChars} characters.`);
+  if (typeof value !== 'string')
+    throw buildFailed(`A requirement is not a string: ${JSON.stringify(value).slice(0, 80)}`);
+  if (value.length > maxRequirementChars)
+    throw buildFailed(`A requirement is longer than ${maxRequirementChars} characters.`);
   // One string, one line: a line break or a continuation would smuggle in another.
   // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f\u2028\u2029]/.test(value.trim()) || value.endsWith('\\')) {

@@ -22,7 +22,11 @@ export interface EnvironmentStore {
   /** The finished tree, or undefined. Answers from memory after the first time. */
   find(accountId: string, environmentId: string): Promise<EnvironmentTree | undefined>;
   /** Folders for a new build. */
-  prepare(accountId: string, environmentId: string, identity: { uid: number; gid: number } | undefined): Promise<BuildFolders>;
+  prepare(
+    accountId: string,
+    environmentId: string,
+    identity: { uid: number; gid: number } | undefined,
+  ): Promise<BuildFolders>;
   /** Makes a tree the finished one of its id, durably. Returns the tree it replaces. */
   finish(tree: EnvironmentTree): Promise<EnvironmentTree | undefined>;
   removeTree(path: string): Promise<void>;
@@ -75,7 +79,10 @@ export function createEnvironmentStore(folder: string): EnvironmentStore {
       const previous = await read(tree.accountId, tree.environmentId);
       const path = indexPath(tree.accountId, tree.environmentId);
       const name = tree.path.slice(tree.path.lastIndexOf('/') + 1);
-      await writeDurably(path, JSON.stringify({ tree: name, basePython: tree.basePython, pythonVersion: tree.pythonVersion }));
+      await writeDurably(
+        path,
+        JSON.stringify({ tree: name, basePython: tree.basePython, pythonVersion: tree.pythonVersion }),
+      );
       known.set(`${tree.accountId}/${tree.environmentId}`, tree);
       return previous;
     },

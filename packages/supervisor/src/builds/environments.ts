@@ -1,5 +1,12 @@
 import { rm } from 'node:fs/promises';
-import { LannerError, toLannerError, type BuildMessage, type BuildRequest, type Clock, type LogLevel } from '@lanner/protocol';
+import {
+  LannerError,
+  toLannerError,
+  type BuildMessage,
+  type BuildRequest,
+  type Clock,
+  type LogLevel,
+} from '@lanner/protocol';
 import type { Log } from '../lib/log.ts';
 import { identityOf, type Isolation } from '../sandbox/isolation.ts';
 import { buildTree } from './build-tree.ts';
@@ -16,6 +23,8 @@ export interface EnvironmentsOptions {
   hostEnv: Record<string, string>;
   buildEnv: Record<string, string>;
   toolsFolder: string;
+  /** Lanner's own certificate bundle, when there is one. */
+  caBundlePath: string | undefined;
   /** Builds that run at the same time; the others wait. Default 4. */
   maxConcurrentBuilds?: number;
   /** A tree was replaced by a forced build: remove it once nothing runs from it. */
@@ -54,7 +63,11 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
   const slots = createSlots(options.maxConcurrentBuilds ?? 4);
   let uvPath: Promise<string> | undefined;
 
-  const build = async (request: BuildRequest, spec: EnvironmentSpec, onLine: (line: string, level: LogLevel) => void) => {
+  const build = async (
+    request: BuildRequest,
+    spec: EnvironmentSpec,
+    onLine: (line: string, level: LogLevel) => void,
+  ) => {
     const isolation = await options.isolation();
     const identity = identityOf(isolation, request.accountOrdinal);
     const python = await findPython(spec.pythonVersion, options.hostEnv, abort.signal);
@@ -80,6 +93,7 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
         sandbox: isolation.level,
         identity,
         buildEnv: options.buildEnv,
+        caBundlePath: options.caBundlePath,
         onLine,
         signal: abort.signal,
       });
@@ -111,23 +125,30 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
       for (const listener of listeners) listener(message);
     };
     const startedAtMs = clock.monotonicMs();
-    const finished = slots.use(abort.signal, () => build(request, spec, onLine)).then(
-      (tree) => {
-        running.delete(key);
-        const tookMs = Math.round(clock.monotonicMs() - startedAtMs);
-        options.log.info({ accountId: request.accountId, environmentId: spec.id, tookMs }, 'environment built');
-        return tree;
-      },
-      (error: unknown) => {
-        running.delete(key);
-        const failure = toLannerError(error);
-        options.log.warn(
-          { accountId: request.accountId, environmentId: spec.id, error: failure.message.slice(0, 500), cause: failure.cause },
-          'environment build failed',
-        );
-        throw failure;
-      },
-    );
+    const finished = slots
+      .use(abort.signal, () => build(request, spec, onLine))
+      .then(
+        (tree) => {
+          running.delete(key);
+          const tookMs = Math.round(clock.monotonicMs() - startedAtMs);
+          options.log.info({ accountId: request.accountId, environmentId: spec.id, tookMs }, 'environment built');
+          return tree;
+        },
+        (error: unknown) => {
+          running.delete(key);
+          const failure = toLannerError(error);
+          options.log.warn(
+            {
+              accountId: request.accountId,
+              environmentId: spec.id,
+              error: failure.message.slice(0, 500),
+              cause: failure.cause,
+            },
+            'environment build failed',
+          );
+          throw failure;
+        },
+      );
     finished.catch(() => {});
     const entry = { finished, lines, listeners };
     running.set(key, entry);

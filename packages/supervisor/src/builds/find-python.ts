@@ -59,7 +59,7 @@ async function onPath(path: string): Promise<string[]> {
     if (folder === '') continue;
     const names = await readdir(folder).catch(() => []);
     // Sorted, so `python3` comes before `python3.12`: what the user calls python3 is the default.
-    for (const name of names.sort()) if (/^python3(\.\d+)?$/.test(name)) found.push(join(folder, name));
+    for (const name of names.sort(compareVersions)) if (/^python3(\.\d+)?$/.test(name)) found.push(join(folder, name));
   }
   return found;
 }

@@ -34,7 +34,11 @@ async function install(target: string, options: FindUvOptions): Promise<string> 
   await mkdir(options.toolsFolder, { recursive: true, mode: 0o700 });
   const partial = `${target}.${randomUUID().slice(0, 8)}`;
   await run(['-m', 'venv', partial], options.pythonPath, options);
-  await run(['-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', 'uv'], join(partial, 'bin/python'), options);
+  await run(
+    ['-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', 'uv'],
+    join(partial, 'bin/python'),
+    options,
+  );
   // The moved venv no longer works as one, but uv is a single binary. Somebody else may have been quicker.
   await rename(partial, target).catch(() => rm(partial, { recursive: true, force: true }));
   return realpath(join(target, 'bin/uv'));
@@ -68,8 +72,12 @@ async function executable(path: string | undefined): Promise<string | undefined>
 }
 
 async function isWorking(path: string, options: FindUvOptions): Promise<boolean> {
-  const end = await runProgram({ program: path, args: ['--version'], env: {}, onLine() {}, signal: options.signal }).catch(
-    () => undefined,
-  );
+  const end = await runProgram({
+    program: path,
+    args: ['--version'],
+    env: {},
+    onLine() {},
+    signal: options.signal,
+  }).catch(() => undefined);
   return end?.code === 0;
 }

@@ -20,12 +20,18 @@ describe('the event log', () => {
     events.append({ type: 'runner.phase', runnerId: 'a', phase: 'starting' });
     events.appendLog(line('a', 'one'));
     events.append({ type: 'runner.phase', runnerId: 'a', phase: 'setup' });
-    assert.deepEqual(all(events).map((event) => [event.seq, event.type]), [
-      [1, 'runner.phase'],
-      [2, 'runner.log'],
-      [3, 'runner.phase'],
-    ]);
-    assert.deepEqual(events.readAfter(1, 1).map((event) => event.seq), [2]);
+    assert.deepEqual(
+      all(events).map((event) => [event.seq, event.type]),
+      [
+        [1, 'runner.phase'],
+        [2, 'runner.log'],
+        [3, 'runner.phase'],
+      ],
+    );
+    assert.deepEqual(
+      events.readAfter(1, 1).map((event) => event.seq),
+      [2],
+    );
     assert.deepEqual(events.readAfter(3, 10), []);
     assert.equal(events.lastSeq, 3);
   });
@@ -39,7 +45,10 @@ describe('the event log', () => {
     assert.equal(events.readAfter(0, 1)[0]!.seq, 4001);
     assert.equal(events.readAfter(4500, 1)[0]!.seq, 4501);
     assert.deepEqual(events.acknowledge(5001), ['a']);
-    assert.deepEqual(all(events).map((event) => event.seq), [5002]);
+    assert.deepEqual(
+      all(events).map((event) => event.seq),
+      [5002],
+    );
     assert.deepEqual(events.acknowledge(9999), []);
     assert.equal(events.lastSeq, 5002);
   });

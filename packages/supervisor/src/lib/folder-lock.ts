@@ -14,7 +14,10 @@ export function lockFile(path: string): { release(): void } {
   } catch (error) {
     database.close();
     if ((error as { errcode?: number }).errcode !== sqliteBusy) throw error;
-    throw new LannerError('data_dir_locked', `Another supervisor uses this data folder (it holds ${path}). Stop it first.`);
+    throw new LannerError(
+      'data_dir_locked',
+      `Another supervisor uses this data folder (it holds ${path}). Stop it first.`,
+    );
   }
   return { release: () => database.close() };
 }

@@ -85,7 +85,10 @@ describe('FrameParser', () => {
       prefix(4, 0, '{{{{'),
       prefix(10, 0, '{"type":1}'),
     ]) {
-      assert.throws(() => collect().parser.push(bytes), (error) => isLannerError(error) && error.code === 'bad_request');
+      assert.throws(
+        () => collect().parser.push(bytes),
+        (error) => isLannerError(error) && error.code === 'bad_request',
+      );
     }
   });
 

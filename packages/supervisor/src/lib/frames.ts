@@ -113,10 +113,16 @@ export class FrameParser {
     const headerBytes = bytes.readUInt32BE(0);
     const payloadBytes = bytes.readUInt32BE(4);
     if (headerBytes > maxHeaderBytes || headerBytes < 2) {
-      throw new LannerError('bad_request', `A frame announces a header of ${headerBytes} bytes (2 to ${maxHeaderBytes}).`);
+      throw new LannerError(
+        'bad_request',
+        `A frame announces a header of ${headerBytes} bytes (2 to ${maxHeaderBytes}).`,
+      );
     }
     if (payloadBytes > maxPayloadBytes) {
-      throw new LannerError('bad_request', `A frame announces ${payloadBytes} payload bytes (at most ${maxPayloadBytes}).`);
+      throw new LannerError(
+        'bad_request',
+        `A frame announces ${payloadBytes} payload bytes (at most ${maxPayloadBytes}).`,
+      );
     }
     const end = prefixBytes + headerBytes;
     if (bytes.length < end) return this.#keep(bytes);

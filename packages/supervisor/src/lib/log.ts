@@ -21,6 +21,9 @@ export const silentLog: Log = { info() {}, warn() {}, error() {} };
 
 function describeErrors(fields: object): object {
   return Object.fromEntries(
-    Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? (value.stack ?? value.message) : value]),
+    Object.entries(fields).map(([key, value]) => [
+      key,
+      value instanceof Error ? (value.stack ?? value.message) : value,
+    ]),
   );
 }

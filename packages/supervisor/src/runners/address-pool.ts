@@ -27,7 +27,8 @@ export function createAddressPool(seed: string): AddressPool {
   const taken = new Set<string>();
   return {
     allocate() {
-      if (taken.size >= poolSize) throw new LannerError('no_capacity', 'All loopback addresses for runners are in use.');
+      if (taken.size >= poolSize)
+        throw new LannerError('no_capacity', 'All loopback addresses for runners are in use.');
       for (;;) {
         const address = toAddress(next);
         next = (next + 1) % poolSize;

@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, StartRunnerRequest } from '@lanner/protocol';
@@ -24,6 +25,7 @@ export interface ControlGroups {
 type Controller = 'memory' | 'cpu' | 'pids';
 const wanted: readonly Controller[] = ['memory', 'cpu', 'pids'];
 const root = '/sys/fs/cgroup';
+const folderPrefix = 'lanner-';
 const periodUs = 100_000;
 /** A fork bomb stops here; no app needs as many. */
 const maxProcesses = 4096;
@@ -32,7 +34,7 @@ const maxMoveRounds = 20;
 /** Makes this process's own group for runners. Best effort: what the system does not allow is left out. */
 export function openControlGroups(clock: Clock): ControlGroups {
   const memberships = readMemberships();
-  const folder = `lanner-${process.pid}`;
+  const folder = `${folderPrefix}${process.pid}-${randomBytes(4).toString('hex')}`;
   const v2 = memberships.get('');
   const isV2 = v2 !== undefined && read(join(root, v2, 'cgroup.controllers')) !== undefined;
   const parents = isV2 ? openUnified(join(root, v2), folder) : openLegacy(memberships, folder);
@@ -40,7 +42,7 @@ export function openControlGroups(clock: Clock): ControlGroups {
     controllers: [...parents.keys()],
     create: (name, limits, pid) => createGroup(parents, isV2, name, limits, pid, clock),
     stop() {
-      for (const path of new Set(parents.values())) tryTo(() => rmdirSync(path));
+      for (const path of new Set(parents.values())) removeTree(path);
     },
   };
 }
@@ -126,6 +128,7 @@ function openLegacy(memberships: ReadonlyMap<string, string>, folder: string): M
   for (const controller of wanted) {
     const membership = memberships.get(controller);
     if (membership === undefined) continue;
+    removeLeftOver(join(root, controller, membership));
     const path = join(root, controller, membership, folder);
     if (tryTo(() => mkdirSync(path))) parents.set(controller, path);
   }
@@ -136,6 +139,7 @@ function openLegacy(memberships: ReadonlyMap<string, string>, folder: string): M
 function openUnified(own: string, folder: string): Map<Controller, string> {
   const parents = new Map<Controller, string>();
   const available = new Set((read(join(own, 'cgroup.controllers')) ?? '').trim().split(' '));
+  removeLeftOver(own);
   const leaf = join(own, `${folder}-supervisor`);
   const runners = join(own, folder);
   const isMoved =
@@ -160,6 +164,30 @@ function readMemberships(): Map<string, string> {
     for (const name of match[1]!.split(',')) memberships.set(name, match[2]!);
   }
   return memberships;
+}
+
+/** Groups of supervisors that were killed. */
+function removeLeftOver(parent: string): void {
+  for (const name of list(parent)) {
+    const pid = name.startsWith(folderPrefix) ? Number.parseInt(name.slice(folderPrefix.length), 10) : Number.NaN;
+    if (pid > 0 && !tryTo(() => process.kill(pid, 0))) removeTree(join(parent, name));
+  }
+}
+
+/** Removes a group and those in it; what still holds a process stays. */
+function removeTree(path: string): void {
+  for (const name of list(path)) tryTo(() => rmdirSync(join(path, name)));
+  tryTo(() => rmdirSync(path));
+}
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch {
+    return [];
+  }
 }
 
 /** A group can be removed once its last process is reaped, a moment after the runner's end. */

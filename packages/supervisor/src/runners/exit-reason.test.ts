@@ -17,13 +17,29 @@ describe('decideExit', () => {
     ['a function that returned while being stopped', { purpose: 'run', hasResult: true, endedBy: stopped }, 'finished'],
     ['a function that left through os._exit', { purpose: 'run', appExit: { code: 0, signal: null } }, 'crashed'],
     ['an app that was stopped', { endedBy: stopped, appExit: { code: null, signal: 'SIGTERM' } }, 'stopped'],
-    ['an app that had to be killed after its grace', { endedBy: stopped, appExit: { code: null, signal: 'SIGKILL' } }, 'stopped'],
+    [
+      'an app that had to be killed after its grace',
+      { endedBy: stopped, appExit: { code: null, signal: 'SIGKILL' } },
+      'stopped',
+    ],
     ['an app whose setup raised', { hasResult: true, appExit: { code: 1, signal: null } }, 'crashed'],
-    ['an app that returned though it should serve', { wasReady: true, hasResult: true, appExit: { code: 0, signal: null } }, 'crashed'],
-    ['an app killed for want of memory', { isOutOfMemory: true, appExit: { code: null, signal: 'SIGKILL' } }, 'out_of_memory'],
+    [
+      'an app that returned though it should serve',
+      { wasReady: true, hasResult: true, appExit: { code: 0, signal: null } },
+      'crashed',
+    ],
+    [
+      'an app killed for want of memory',
+      { isOutOfMemory: true, appExit: { code: null, signal: 'SIGKILL' } },
+      'out_of_memory',
+    ],
     ['an app killed by somebody', { appExit: { code: null, signal: 'SIGKILL' } }, 'crashed'],
     ['a runner whose connection broke', {}, 'crashed'],
-    ['a runner that failed before its app', { appExit: { code: 125, signal: null }, bridgeError: 'no mounts' }, 'sandbox_failed'],
+    [
+      'a runner that failed before its app',
+      { appExit: { code: 125, signal: null }, bridgeError: 'no mounts' },
+      'sandbox_failed',
+    ],
     ['an app that exits with 125 itself', { appExit: { code: 125, signal: null } }, 'crashed'],
   ] as const) {
     it(`says ${reason} of ${name}`, () => {

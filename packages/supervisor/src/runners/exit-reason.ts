@@ -37,7 +37,8 @@ export function decideExit(facts: EndFacts): RunnerExit {
     return exit('sandbox_failed', facts.bridgeError);
   }
   if (signal !== null) return exit('crashed', `The runner was ended by ${signal}.`);
-  if (facts.purpose === 'run') return exit('crashed', `The function ended its process (exit status ${code}) without a result.`);
+  if (facts.purpose === 'run')
+    return exit('crashed', `The function ended its process (exit status ${code}) without a result.`);
   if (facts.wasReady) return exit('crashed', `The app ended by itself (exit status ${code}) although it should serve.`);
   return exit('crashed', `The app ended (exit status ${code}) before it listened on its port; its log says why.`);
 }

@@ -10,7 +10,11 @@ describe('createMask', () => {
   });
 
   it('hides the key of the runner but not the hosts', () => {
-    const mask = createMask({ FAL_KEY: 'id-of-key:secret-of-key', FAL_HOST: 'localhost:8443', FAL_KEY_SECRET: 'secret-of-key' });
+    const mask = createMask({
+      FAL_KEY: 'id-of-key:secret-of-key',
+      FAL_HOST: 'localhost:8443',
+      FAL_KEY_SECRET: 'secret-of-key',
+    });
     assert.equal(mask('id-of-key:secret-of-key secret-of-key localhost:8443'), '******** ******** localhost:8443');
   });
 

@@ -43,7 +43,9 @@ export function createMask(env: Readonly<Record<string, string>>): (text: string
   }
   if (secrets.size === 0) return (text) => text;
   // The longest first: a secret that begins like another must not leave its tail behind.
-  const patterns = [...secrets].sort((a, b) => b.length - a.length).map((secret) => secret.replace(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`));
+  const patterns = [...secrets]
+    .sort((a, b) => b.length - a.length)
+    .map((secret) => secret.replace(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`));
   const pattern = new RegExp(patterns.join('|'), 'g');
   return (text) => text.replace(pattern, replacement);
 }

@@ -16,7 +16,9 @@ export function parseResult(header: FrameHeader, payloadBytes: number): RunnerRe
     ...optional('stringizedTraceback', text(header['stringizedTraceback'])),
     ...optional('exceptionTypeName', text(header['exceptionTypeName'])),
     ...optional('exceptionMessage', text(header['exceptionMessage'])),
-    ...(typeof failure === 'object' && failure !== null ? { failure: parseFailure(failure as Record<string, unknown>) } : {}),
+    ...(typeof failure === 'object' && failure !== null
+      ? { failure: parseFailure(failure as Record<string, unknown>) }
+      : {}),
   };
 }
 

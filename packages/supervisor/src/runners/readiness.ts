@@ -10,6 +10,8 @@ export interface ReadinessOptions {
   /** The bridge reported that the port is open; resolves never when it does not. */
   listening: Promise<void>;
   signal: AbortSignal;
+  /** Told what readiness waits for each time that changes, as a clause: "nothing listens on port 8080". */
+  onWait?: (waitsFor: string) => void;
 }
 
 const pollMs = 50;
@@ -24,6 +26,7 @@ const regularIntervalMs = 15_000;
  * @throws the signal's reason when aborted first.
  */
 export async function waitUntilReady(options: ReadinessOptions): Promise<void> {
+  options.onWait?.(`nothing listens on port ${options.port}`);
   await waitForPort(options);
   if (options.healthCheck === undefined) return;
   let pauseMs = firstHealthPauseMs;
@@ -31,6 +34,7 @@ export async function waitUntilReady(options: ReadinessOptions): Promise<void> {
     const answer = await askOnce(options, options.healthCheck);
     options.signal.throwIfAborted();
     if (answer.isHealthy) return;
+    options.onWait?.(`the health check failed: ${answer.problem}`);
     await options.clock.sleep(pauseMs, options.signal);
     pauseMs = Math.min(longestHealthPauseMs, pauseMs * 2);
   }

@@ -29,7 +29,9 @@ describe('a function in a real runner', () => {
     await test.api.startRunner(request);
     const { runnerId } = request;
     const last = await stream.find((event) => event.type === 'runner.exited' && event.runnerId === runnerId);
-    const result = eventsOf(runnerId).find((event) => event.type === 'runner.result') as { result: RunnerResult } | undefined;
+    const result = eventsOf(runnerId).find((event) => event.type === 'runner.result') as
+      | { result: RunnerResult }
+      | undefined;
     return { runnerId, exit: (last as unknown as { exit: RunnerExit }).exit, result: result?.result };
   };
 
@@ -47,14 +49,15 @@ describe('a function in a real runner', () => {
     assert.equal(result?.failure, undefined);
     const logs = eventsOf(runnerId).filter((event) => event.type === 'runner.log' && event.source === 'user');
     assert.deepEqual(
-      logs.map((event) => event.type === 'runner.log' && [event.stream, event.level, event.line]).sort(),
-      [
-        ['stderr', 'warning', 'WARNING: careful'],
-        ['stdout', 'info', 'token is ********'],
-      ],
+      new Set(
+        logs.map((event) => (event.type === 'runner.log' ? `${event.stream} ${event.level}: ${event.line}` : '')),
+      ),
+      new Set(['stdout info: token is ********', 'stderr warning: WARNING: careful']),
     );
     assert.deepEqual(
-      eventsOf(runnerId).filter((event) => event.type !== 'runner.log').map((event) => ('phase' in event ? event.phase : event.type)),
+      eventsOf(runnerId)
+        .filter((event) => event.type !== 'runner.log')
+        .map((event) => ('phase' in event ? event.phase : event.type)),
       ['starting', 'setup', 'runner.result', 'runner.exited'],
     );
     const bytes = await test.api.call('GET', `/v1/runners/${runnerId}/result`);
@@ -88,8 +91,31 @@ describe('a function in a real runner', () => {
   it('gets a setup function’s result as its argument', async () => {
     const setup = { method: 'cloudpickle', blob: await test.pickle(`def main():\n    return 'from setup'`) };
     const blob = await test.pickle(`def main(value):\n    print('got ' + value)`);
-    const { runnerId } = await run('def main(): pass', { callable: { kind: 'serialized', method: 'cloudpickle', blob, setup } });
+    const { runnerId } = await run('def main(): pass', {
+      callable: { kind: 'serialized', method: 'cloudpickle', blob, setup },
+    });
     assert.deepEqual(linesOf(runnerId), ['got from setup']);
+  });
+
+  it('is over when it has returned, whatever threads it left behind', async () => {
+    const { exit, result } = await run(`def main():
+    import threading, time
+    threading.Thread(target=time.sleep, args=(3600,)).start()
+    return 1`);
+    assert.deepEqual([exit.reason, result?.wasRaised], ['finished', false]);
+  });
+
+  it('ends however short it is and however many run at once', async () => {
+    const request = await test.request('def main():\n    return 1');
+    const worker = async (name: string): Promise<void> => {
+      for (let index = 0; index < 25; index += 1) {
+        const runnerId = `run_${name}_${index}`;
+        await test.api.startRunner({ ...request, runnerId });
+        const event = await stream.find((each) => each.type === 'runner.exited' && each.runnerId === runnerId);
+        assert.equal(event.type === 'runner.exited' && event.exit.reason, 'finished');
+      }
+    };
+    await Promise.all(['a', 'b', 'c', 'd'].map(worker));
   });
 
   it('returns 48 MiB', async () => {
@@ -120,7 +146,9 @@ describe('a function in a real runner', () => {
 
   it('refuses files that leave /app and callables that are not in the store', async () => {
     const hash = await test.putBlob('x');
-    const outside = await run('def main(): pass', { files: [{ hash, relativePath: '../../etc/passwd', mode: 0o100644 }] });
+    const outside = await run('def main(): pass', {
+      files: [{ hash, relativePath: '../../etc/passwd', mode: 0o100644 }],
+    });
     assert.equal(outside.exit.reason, 'sandbox_failed');
     assert.match(outside.exit.message, /leaves the app folder/);
     const missing = await run('def main(): pass', {

@@ -45,6 +45,8 @@ export interface RunnerDependencies {
 
 /** Between the kill frame and closing the connection, which makes the runner's init kill everything. */
 const killGraceMs = 2000;
+/** How long a process may live on after its callable has returned or raised. */
+const lingerMs = 2000;
 /** A runner whose lines nobody acknowledges is held up this long before its lines are dropped instead. */
 const longestPauseMs = 10_000;
 /** After that it is not held up again for this long. */
@@ -213,6 +215,10 @@ export class Runner {
     if (this.#result !== undefined) return undefined;
     const result = parseResult(header, payloadBytes);
     this.#result = result;
+    // The callable is done. Threads it left behind may keep its process alive; nothing waits for them.
+    this.#setTimer(lingerMs, () => {
+      if (this.#connection !== undefined) this.#killNow(this.#connection);
+    });
     const { results, events } = this.#dependencies;
     const { runnerId } = this.request;
     const tell = (told: RunnerResult): void => {
@@ -243,12 +249,17 @@ export class Runner {
     if (exposedPort === undefined) return;
     const startedAtMs = clock.monotonicMs();
     const { signal } = this.#starting;
+    let waitsFor = '';
     const timer = this.#setTimer(startupTimeoutMs, () => {
       const seconds = Math.round(startupTimeoutMs / 1000);
-      this.#end('startup_timeout', `The app was not ready within ${seconds} s.`, this.request.graceMs);
+      const message = `The app was not ready within ${seconds} s: ${waitsFor}.`;
+      this.#end('startup_timeout', message, this.request.graceMs);
     });
     const target = { address: this.address, port: exposedPort, clock, signal };
-    waitUntilReady({ ...target, healthCheck, listening: this.#listening.promise })
+    const onWait = (clause: string): void => {
+      waitsFor = clause;
+    };
+    waitUntilReady({ ...target, healthCheck, listening: this.#listening.promise, onWait })
       .then(() => {
         timer.cancel();
         this.#move('setup'); // a bridge that is newer or older may leave it out
@@ -262,7 +273,8 @@ export class Runner {
           }
         },
         (error: unknown) => {
-          if (!signal.aborted) this.#dependencies.log.error({ runnerId: this.request.runnerId, error }, 'readiness failed');
+          if (!signal.aborted)
+            this.#dependencies.log.error({ runnerId: this.request.runnerId, error }, 'readiness failed');
         },
       );
   }
@@ -279,15 +291,16 @@ export class Runner {
     const connection = this.#connection;
     if (connection === undefined) return; // the abort ends it
     if (isFirst && graceMs > 0) connection.send({ type: 'stop', signal: 'SIGTERM' });
-    const kill = (): void => {
-      connection.send({ type: 'kill' });
-      this.#setTimer(killGraceMs, () => {
-        this.#guard?.kill();
-        connection.close();
-      });
-    };
-    if (graceMs > 0) this.#setTimer(graceMs, kill);
-    else kill();
+    if (graceMs > 0) this.#setTimer(graceMs, () => this.#killNow(connection));
+    else this.#killNow(connection);
+  }
+
+  #killNow(connection: FrameConnection): void {
+    connection.send({ type: 'kill' });
+    this.#setTimer(killGraceMs, () => {
+      this.#guard?.kill();
+      connection.close();
+    });
   }
 
   /** Slows a runner down while the server reads slower than it prints, so that nothing is lost while somebody reads. */
@@ -316,7 +329,10 @@ export class Runner {
   async #settle(connectionError: Error | undefined): Promise<EndFacts['endedBy']> {
     if (connectionError !== undefined && isLannerError(connectionError)) {
       this.#connectionError = connectionError.message;
-      this.#dependencies.log.warn({ runnerId: this.request.runnerId, error: connectionError }, 'runner broke the protocol');
+      this.#dependencies.log.warn(
+        { runnerId: this.request.runnerId, error: connectionError },
+        'runner broke the protocol',
+      );
     }
     this.#abortResult?.();
     await this.#resultStored;

@@ -29,10 +29,15 @@ export async function stageFiles(
   for (const { hash } of files) {
     if (staged.has(hash)) continue;
     staged.add(hash);
-    await stage(join(blobFolder, blobRelativePath(hash)), join(folder, hash), needsWorldRead).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      throw new LannerError('not_found', `The content of an app file (${hash}) is not in the blob store. Deploy again.`);
-    });
+    await stage(join(blobFolder, blobRelativePath(hash)), join(folder, hash), needsWorldRead).catch(
+      (error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        throw new LannerError(
+          'not_found',
+          `The content of an app file (${hash}) is not in the blob store. Deploy again.`,
+        );
+      },
+    );
   }
   return files.map(({ hash, relativePath, mode }) => {
     assertInside(relativePath);
@@ -59,6 +64,9 @@ function assertInside(relativePath: string): void {
   const parts = relativePath.split('/');
   const isBad = parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'));
   if (isBad) {
-    throw new LannerError('invalid_argument', `App file path ${JSON.stringify(relativePath.slice(0, 200))} leaves the app folder.`);
+    throw new LannerError(
+      'invalid_argument',
+      `App file path ${JSON.stringify(relativePath.slice(0, 200))} leaves the app folder.`,
+    );
   }
 }

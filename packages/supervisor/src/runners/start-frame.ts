@@ -69,7 +69,10 @@ function definitionBlobs(callable: Callable): string[] {
   return callable.setup === undefined ? [callable.blob] : [callable.setup.blob, callable.blob];
 }
 
-function describeCallable(callable: Callable, sizes: readonly number[]): { [key: string]: string | number | { [key: string]: string | number } } {
+function describeCallable(
+  callable: Callable,
+  sizes: readonly number[],
+): { [key: string]: string | number | { [key: string]: string | number } } {
   if (callable.kind === 'entrypoint') return { kind: 'entrypoint', entrypoint: callable.entrypoint };
   const own = { kind: 'serialized', method: callable.method, definitionBytes: sizes.at(-1)! };
   if (callable.setup === undefined) return own;

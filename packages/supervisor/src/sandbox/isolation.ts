@@ -20,21 +20,17 @@ export interface Isolation {
  * @throws LannerError `config_invalid` when there is no Python ≥ 3.10.
  */
 export async function probeIsolation(hostEnv: Record<string, string>, signal?: AbortSignal): Promise<Isolation> {
-  const pythonPath = await findSupervisorPython(hostEnv, signal);
-  const lines: string[] = [];
-  const end = await runProgram({
-    program: pythonPath,
-    args: ['-I', probePath, '--probe'],
-    env: {},
-    onLine: (line) => lines.push(line),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  const answer = parseProbe(lines);
-  if (end.code !== 0 || answer === undefined) {
-    const reason = `The sandbox probe failed: ${lines.at(-1) ?? `exit status ${end.code ?? end.signal}`}.`;
-    return { level: 'process-group', reason, hasOwnUids: false, pythonPath };
+  for (const folder of (hostEnv['PATH'] ?? '').split(delimiter)) {
+    if (folder === '') continue;
+    const program = join(folder, 'python3');
+    if (!(await isExecutable(program))) continue;
+    const isolation = await probeWith(program, hostEnv, signal);
+    if (isolation !== undefined) return isolation;
   }
-  return { ...answer, pythonPath };
+  throw new LannerError(
+    'config_invalid',
+    'No python3 of version 3.10 or later is on PATH. Install Python to run apps.',
+  );
 }
 
 /** The uid (and gid) for an account's programs, or nothing where the supervisor's own is used. */
@@ -57,27 +53,39 @@ function parseProbe(lines: readonly string[]): Omit<Isolation, 'pythonPath'> | u
   return undefined;
 }
 
-async function findSupervisorPython(
+/**
+ * A pyenv shim is a shell script that needs PATH and costs 50 ms each time: the probe tells the real interpreter as well.
+ * @returns undefined when this is no usable Python.
+ */
+async function probeWith(
+  program: string,
   hostEnv: Record<string, string>,
   signal: AbortSignal | undefined,
-): Promise<string> {
-  for (const folder of (hostEnv['PATH'] ?? '').split(delimiter)) {
-    if (folder === '') continue;
-    const program = join(folder, 'python3');
-    if (!(await isExecutable(program))) continue;
-    const lines: string[] = [];
-    // A pyenv shim is a shell script that needs PATH and costs 50 ms each time: ask it once for the real interpreter.
-    const end = await runProgram({
-      program,
-      args: ['-I', '-c', 'import sys; print(sys.executable); print(sys.version_info >= (3, 10))'],
-      env: hostEnv,
-      onLine: (line, stream) => stream === 'stdout' && lines.push(line),
-      ...(signal === undefined ? {} : { signal }),
-    }).catch(() => undefined);
-    if (end?.code === 0 && lines[0] !== undefined && lines[1] === 'True') return lines[0];
-  }
-  throw new LannerError('config_invalid', 'No python3 of version 3.10 or later is on PATH. Install Python to run apps.');
+): Promise<Isolation | undefined> {
+  const output: string[] = [];
+  const errors: string[] = [];
+  const end = await runProgram({
+    program,
+    args: ['-I', '-c', probeProgram, probePath],
+    env: hostEnv,
+    onLine: (line, stream) => (stream === 'stdout' ? output : errors).push(line),
+    ...(signal === undefined ? {} : { signal }),
+  }).catch(() => undefined);
+  const [pythonPath] = output;
+  if (pythonPath === undefined || !pythonPath.startsWith('/') || end === undefined) return undefined;
+  const answer = parseProbe(output);
+  if (end.code === 0 && answer !== undefined) return { ...answer, pythonPath };
+  const reason = `The sandbox probe failed: ${errors.at(-1) ?? `exit status ${end.code ?? end.signal}`}.`;
+  return { level: 'process-group', reason, hasOwnUids: false, pythonPath };
 }
+
+const probeProgram = [
+  'import runpy, sys',
+  'if sys.version_info < (3, 10): sys.exit(1)',
+  'print(sys.executable, flush=True)',
+  'sys.argv = [sys.argv[1], "--probe"]',
+  'runpy.run_path(sys.argv[0], run_name="__main__")',
+].join('\n');
 
 async function isExecutable(path: string): Promise<boolean> {
   return access(path, constants.X_OK).then(

@@ -59,7 +59,10 @@ export function createApiClient(socketPath: string): ApiClient {
     },
     async build(body) {
       const { text } = await call('POST', '/v1/builds', body);
-      return text.split('\n').filter(Boolean).map((line) => JSON.parse(line) as BuildMessage);
+      return text
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as BuildMessage);
     },
     async openEvents(after = 0, options = { acknowledge: false }) {
       const { bootId } = JSON.parse((await call('GET', '/v1/status')).text) as SupervisorStatus;
@@ -113,7 +116,10 @@ function collectEvents(response: IncomingMessage, onBatch: (lastSeq: number) => 
           else if (hasEnded) finish(() => reject(new Error('The event stream ended.')));
         };
         const timer = setTimeout(() => {
-          const seen = events.slice(-20).map((event) => JSON.stringify(event)).join('\n');
+          const seen = events
+            .slice(-20)
+            .map((event) => JSON.stringify(event))
+            .join('\n');
           finish(() => reject(new Error(`No such event within ${withinMs} ms. Last events:\n${seen}`)));
         }, withinMs);
         checks.add(look);

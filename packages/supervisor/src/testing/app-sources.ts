@@ -8,7 +8,7 @@ def main():
                 return self.answer(405, b'')
             if self.path == '/sick':
                 return self.answer(500, b'')
-            self.answer(200, os.uname().nodename.encode())
+            self.answer(200, os.environ['HOSTNAME'].encode())
         def do_POST(self):
             self.answer(200, b'posted')
         def answer(self, status, body):

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { blobRelativePath, type Clock, type EnvironmentDefinition, type StartRunnerRequest } from '@lanner/protocol';
 import { readHostEnvironment } from '../host-environment.ts';
+import { probeIsolation, type Isolation } from '../sandbox/isolation.ts';
 import { startSupervisor, type Supervisor } from '../supervisor.ts';
 import { createApiClient, type ApiClient } from './api-client.ts';
 
@@ -41,13 +42,22 @@ export async function makeDataDir(): Promise<string> {
   return dataDir;
 }
 
-export async function startTestSupervisor(options: { clock?: Clock; leaseMs?: number; dataDir?: string } = {}): Promise<TestSupervisor> {
-  const dataDir = options.dataDir ?? (await makeDataDir());
+export interface TestOptions {
+  clock?: Clock;
+  leaseMs?: number;
+  /** Without namespaces, as on a machine that has none. */
+  isProcessGroup?: boolean;
+}
+
+export async function startTestSupervisor(options: TestOptions = {}): Promise<TestSupervisor> {
+  const dataDir = await makeDataDir();
+  const host = readHostEnvironment(process.env);
   const supervisor = await startSupervisor({
-    ...readHostEnvironment(process.env),
+    ...host,
     toolsFolder,
     dataDir,
     ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(options.isProcessGroup === true ? { isolation: withoutNamespaces(host.hostEnv) } : {}),
     ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
   });
   const api = createApiClient(supervisor.socketPath);
@@ -55,6 +65,10 @@ export async function startTestSupervisor(options: { clock?: Clock; leaseMs?: nu
   const build = await api.build({ ...testAccount, environment, force: false });
   if (build.at(-1)?.type !== 'done') throw new Error(`environment: ${JSON.stringify(build)}`);
   return describe({ dataDir, api, supervisor, environment });
+}
+
+async function withoutNamespaces(hostEnv: Record<string, string>): Promise<Isolation> {
+  return { ...(await probeIsolation(hostEnv)), level: 'process-group', reason: 'for a test' };
 }
 
 function describe(base: Pick<TestSupervisor, 'dataDir' | 'api' | 'supervisor' | 'environment'>): TestSupervisor {

@@ -125,9 +125,13 @@ export function startZygote(options: ZygoteOptions): Zygote {
     if (header.type === 'zygote-ready') ready.resolve();
     else if (header.type === 'forked' && fork !== undefined) fork.innerPid = Number(header['pid']) || undefined;
     else if (header.type === 'fork-failed') {
-      fork?.settle.reject(new LannerError('internal_error', `The runner could not be forked: ${String(header['message'])}`));
+      fork?.settle.reject(
+        new LannerError('internal_error', `The runner could not be forked: ${String(header['message'])}`),
+      );
     } else if (header.type === 'child-ended') {
-      fork?.settle.reject(new LannerError('internal_error', `The forked process ended at once (status ${String(header['status'])}).`));
+      fork?.settle.reject(
+        new LannerError('internal_error', `The forked process ended at once (status ${String(header['status'])}).`),
+      );
     }
     return undefined;
   };
@@ -169,7 +173,11 @@ export function startZygote(options: ZygoteOptions): Zygote {
           handler = next;
           queued.replay(next);
         };
-        fork.settle.resolve({ connection, hostPid: hostPidOf(fork.innerPid ?? (Number(header['pid']) || undefined)), receive });
+        fork.settle.resolve({
+          connection,
+          hostPid: hostPidOf(fork.innerPid ?? (Number(header['pid']) || undefined)),
+          receive,
+        });
         return undefined;
       },
     });
@@ -179,7 +187,7 @@ export function startZygote(options: ZygoteOptions): Zygote {
   };
 
   const launch = async (): Promise<void> => {
-    const { identity, tree } = options;
+    const { identity } = options;
     await mkdir(options.socketFolder, { recursive: true, mode: 0o755 });
     await mkdir(stageFolder, { recursive: true, mode: 0o755 });
     await mkdir(scratchFolder, { recursive: true, mode: 0o755 });
@@ -312,7 +320,8 @@ function queueingHandler(): QueueingHandler {
   const queue: FrameHeader[] = [];
   return {
     onFrame(header, payloadBytes) {
-      if (payloadBytes > 0 || queue.length > 1000) throw new LannerError('bad_request', 'A runner sent too much before its start.');
+      if (payloadBytes > 0 || queue.length > 1000)
+        throw new LannerError('bad_request', 'A runner sent too much before its start.');
       queue.push(header);
       return undefined;
     },

@@ -1,3 +1,4 @@
+import { freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { isLannerError, LannerError, type Clock, type Timer } from '@lanner/protocol';
 import type { EnvironmentTree } from '../builds/environment-store.ts';
@@ -91,7 +92,11 @@ export function createZygotes(options: ZygotesOptions): Zygotes {
       log.info({ zygote: id, accountId: tree.accountId }, 'zygote closed');
     });
     zygote.ready.then(
-      () => log.info({ zygote: id, accountId: tree.accountId, tookMs: Math.round(clock.monotonicMs() - startedAtMs) }, 'zygote ready'),
+      () =>
+        log.info(
+          { zygote: id, accountId: tree.accountId, tookMs: Math.round(clock.monotonicMs() - startedAtMs) },
+          'zygote ready',
+        ),
       (error: unknown) => log.warn({ zygote: id, accountId: tree.accountId, error }, 'zygote failed'),
     );
     const entry = warm.get(tree.path);
@@ -116,8 +121,9 @@ export function createZygotes(options: ZygotesOptions): Zygotes {
         .flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
         .filter((entry) => entry.zygote.runnerCount === 0)
         .sort((left, right) => right.usedAtMs - left.usedAtMs);
+      const allowed = isMemoryScarce() ? 0 : maxIdle;
       for (const [index, entry] of idle.entries()) {
-        if (index >= maxIdle || clock.monotonicMs() - entry.usedAtMs >= idleMs) entry.zygote.retire();
+        if (index >= allowed || clock.monotonicMs() - entry.usedAtMs >= idleMs) entry.zygote.retire();
       }
       if (!isStopped && warm.size > 0) sweepTimer ??= clock.setTimer(sweepIntervalMs, sweep);
     });
@@ -135,7 +141,10 @@ export function createZygotes(options: ZygotesOptions): Zygotes {
       });
       return { zygote, runner, prepared };
     } catch (error) {
-      forked.then(({ connection }) => connection.close(), () => {});
+      forked.then(
+        ({ connection }) => connection.close(),
+        () => {},
+      );
       throw error;
     }
   };
@@ -174,6 +183,11 @@ export function createZygotes(options: ZygotesOptions): Zygotes {
       await Promise.all([...living].map((zygote) => zygote.ended));
     },
   };
+}
+
+/** Less than a tenth of the machine's memory is left for apps: warm zygotes give theirs back. */
+function isMemoryScarce(): boolean {
+  return freemem() < totalmem() / 10;
 }
 
 /** Not what `prepare` found wrong with the order itself. */

@@ -27,6 +27,8 @@ export interface ControllerDeps {
   driver: Pick<RunnerDriver, 'build'>;
   clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   log: ApiLog;
+  /** Aborted when the server begins to stop: runs end then, everything else may finish. Default: never. */
+  endOfRuns?: AbortSignal;
   /** False while the server stops: health checks then answer NOT_SERVING. */
   isServing: () => boolean;
 }

@@ -20,7 +20,16 @@ import { toReturnValue } from './run-outcome.ts';
 
 type RunDeps = Pick<
   ControllerDeps,
-  'accounts' | 'appFiles' | 'blobs' | 'driver' | 'environments' | 'fleet' | 'log' | 'machineTypes' | 'secrets'
+  | 'accounts'
+  | 'appFiles'
+  | 'blobs'
+  | 'driver'
+  | 'endOfRuns'
+  | 'environments'
+  | 'fleet'
+  | 'log'
+  | 'machineTypes'
+  | 'secrets'
 >;
 type RunMessage = MessageInitShape<typeof HostedRunResultSchema>;
 
@@ -83,7 +92,8 @@ export function createRunMethods(deps: RunDeps): ControllerPart<'run'> {
           settings,
           clientHosts: call.origin.hosts,
         });
-        yield* followRun(run, call, envId);
+        const signals = deps.endOfRuns ? [call.signal, deps.endOfRuns] : [call.signal];
+        yield* followRun(run, call, envId, AbortSignal.any(signals));
       } finally {
         await forgetBlobs(deps, blobNames);
       }
@@ -92,13 +102,18 @@ export function createRunMethods(deps: RunDeps): ControllerPart<'run'> {
 }
 
 /** Yields what a started run says until it has ended; ends it when the reader leaves first. */
-async function* followRun(run: EphemeralRun, call: RpcCall, envId: string): AsyncGenerator<RunMessage> {
+async function* followRun(
+  run: EphemeralRun,
+  call: RpcCall,
+  envId: string,
+  signal: AbortSignal,
+): AsyncGenerator<RunMessage> {
   const { runId } = run;
   try {
     const urls = run.publicName === null ? null : serviceUrls(call.origin, call.principal.nickname, run.publicName);
     // Once, and only now: clients start their health polling when they see the URLs.
     yield { runId, envId, ...(urls === null ? {} : { serviceUrls: urls }) };
-    for await (const events of coalesce(run.events(call.signal), mostLinesPerMessage)) {
+    for await (const events of coalesce(run.events(signal), mostLinesPerMessage)) {
       const logs = events.flatMap((event) => (event.type === 'log' ? [toLogMessage(event.line)] : []));
       // Never together with the value: clients lose the lines beside a raised exception.
       if (logs.length > 0) yield { runId, logs };

@@ -18,8 +18,18 @@ export const readOnlyKey = 'Key readonly:secret';
 
 const principals: Record<string, Principal> = {
   owner: { accountId: 'acc_owner', nickname: 'alice', keyId: 'owner', permissions: new Set(['*']) },
-  stranger: { accountId: 'acc_stranger', nickname: 'bob', keyId: 'stranger', permissions: new Set(['models:requests:submit']) },
-  readonly: { accountId: 'acc_owner', nickname: 'alice', keyId: 'readonly', permissions: new Set(['account:settings:read']) },
+  stranger: {
+    accountId: 'acc_stranger',
+    nickname: 'bob',
+    keyId: 'stranger',
+    permissions: new Set(['models:requests:submit']),
+  },
+  readonly: {
+    accountId: 'acc_owner',
+    nickname: 'alice',
+    keyId: 'readonly',
+    permissions: new Set(['account:settings:read']),
+  },
 };
 
 const authenticator: Authenticator = {
@@ -168,7 +178,8 @@ export async function createFixture(options: FixtureOptions = {}): Promise<Fixtu
     path: request.url!,
     origin: { mode: 'domain', scheme, hosts: { grpcHost: '', restHost: '', runHost: '', queueHost: '', wsHost: '' } },
   });
-  const onRequest = (request: AnyRequest, response: AnyResponse): void => gateway.handle(request, response, routeOf(request));
+  const onRequest = (request: AnyRequest, response: AnyResponse): void =>
+    gateway.handle(request, response, routeOf(request));
   const front = createServer(onRequest);
   front.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     gateway.handleUpgrade(request, socket, head, routeOf(request));
@@ -191,7 +202,9 @@ export async function createFixture(options: FixtureOptions = {}): Promise<Fixtu
     logged(count) {
       return new Promise((resolve) => {
         const check = (): void => {
-          const calls = records.filter((record) => record['requestId'] !== undefined && record['totalMs'] !== undefined);
+          const calls = records.filter(
+            (record) => record['requestId'] !== undefined && record['totalMs'] !== undefined,
+          );
           if (calls.length < count) return;
           logWaiters.delete(check);
           resolve(calls);

@@ -11,7 +11,12 @@ export async function openSocket(port: number): Promise<Socket> {
 }
 
 /** Speaks TLS over a connected socket, verifying the server as `serverName` against `ca`; rejects like a client would. */
-export async function startTls(socket: Socket, serverName: string, ca: string, alpn: string[] = []): Promise<TLSSocket> {
+export async function startTls(
+  socket: Socket,
+  serverName: string,
+  ca: string,
+  alpn: string[] = [],
+): Promise<TLSSocket> {
   const secure = tlsConnect({ socket, servername: serverName, ca, ALPNProtocols: alpn });
   await once(secure, 'secureConnect');
   return secure;
@@ -50,7 +55,10 @@ export function readUntil(socket: Socket, text: string): Promise<string> {
 }
 
 /** Sends a request over a socket and returns status line, header and body of the one answer. */
-export async function exchange(socket: Socket, request: string): Promise<{ status: number; body: string; text: string }> {
+export async function exchange(
+  socket: Socket,
+  request: string,
+): Promise<{ status: number; body: string; text: string }> {
   socket.write(request);
   const text = await readToEnd(socket);
   const [head = '', body = ''] = text.split('\r\n\r\n', 2);

@@ -7,9 +7,9 @@ import { startFakeSupervisor } from './fake-supervisor.ts';
  * `protocolVersion`, or `failWith` (a text to print before ending with status 1).
  */
 const dataDir = process.argv[process.argv.indexOf('--data-dir') + 1]!;
-const { default: settings } = (await import(`file://${join(dataDir, 'fake-supervisor.json')}`, { with: { type: 'json' } }).catch(
-  () => ({ default: {} }),
-)) as { default: { protocolVersion?: number; failWith?: string } };
+const { default: settings } = (await import(`file://${join(dataDir, 'fake-supervisor.json')}`, {
+  with: { type: 'json' },
+}).catch(() => ({ default: {} }))) as { default: { protocolVersion?: number; failWith?: string } };
 
 if (settings.failWith !== undefined) {
   process.stderr.write(`${settings.failWith}\n`);

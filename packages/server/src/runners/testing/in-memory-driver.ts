@@ -11,7 +11,7 @@ import {
   type SupervisorEvent,
   type SupervisorStatus,
 } from '@lanner/protocol';
-import type { DriverAdoption, RunnerDriver } from './runner-driver.ts';
+import type { DriverAdoption, RunnerDriver } from '../runner-driver.ts';
 
 /** What a runner of the in-memory driver does after it was started. */
 export interface RunnerScript {
@@ -174,14 +174,20 @@ export class InMemoryDriver implements RunnerDriver {
     if (snapshot.phase === 'exited') return;
     snapshot.phase = 'exited';
     snapshot.exit = { code: null, signal: null, message: `It ended: ${exit.reason}.`, ...exit };
-    this.#emit({ seq: this.#nextSeq(), atMs: this.#clock.nowMs(), type: 'runner.exited', runnerId, exit: snapshot.exit });
+    this.#emit({
+      seq: this.#nextSeq(),
+      atMs: this.#clock.nowMs(),
+      type: 'runner.exited',
+      runnerId,
+      exit: snapshot.exit,
+    });
   }
 
   #arrive(runnerId: string, script: RunnerScript): void {
     const { snapshot } = this.runners.get(runnerId)!;
     if (snapshot.phase === 'exited' || snapshot.phase === 'stopping') return;
     for (const line of script.logLines ?? []) this.log(runnerId, line);
-    if (script.startFailure) return this.exit(runnerId, script.startFailure);
+    if (script.startFailure) return this.#failStart(runnerId, script.startFailure);
     if (script.result) {
       this.#results.set(runnerId, script.result.bytes);
       const { result } = script.result;
@@ -189,6 +195,13 @@ export class InMemoryDriver implements RunnerDriver {
       return this.exit(runnerId, { reason: 'finished', code: 0 });
     }
     this.setPhase(runnerId, 'ready');
+  }
+
+  #failStart(runnerId: string, exit: NonNullable<RunnerScript['startFailure']>): void {
+    if (exit.reason !== 'startup_timeout') return this.exit(runnerId, exit);
+    // A supervisor that gives up on a start stops the process first, and tells why when it has ended.
+    this.setPhase(runnerId, 'stopping');
+    this.#clock.setTimer(0, () => this.exit(runnerId, exit));
   }
 
   #nextSeq(): number {

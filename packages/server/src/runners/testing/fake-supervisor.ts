@@ -5,16 +5,27 @@ import {
   isLannerError,
   LannerError,
   supervisorProtocolVersion,
+  systemClock,
+  type AckRequest,
+  type BuildRequest,
   type RunnerExit,
   type RunnerResult,
   type RunnerSnapshot,
   type StartRunnerRequest,
+  type StopRequest,
   type SupervisorEvent,
   type SupervisorStatus,
 } from '@lanner/protocol';
 
 /** An event without what the log adds. */
-type NewEvent = SupervisorEvent extends infer Event ? (Event extends unknown ? Omit<Event, 'seq' | 'atMs'> : never) : never;
+type NewEvent = SupervisorEvent extends infer Event
+  ? Event extends unknown
+    ? Omit<Event, 'seq' | 'atMs'>
+    : never
+  : never;
+
+/** Every body there is; a route reads the fields it knows are there. */
+type Body = AckRequest & StopRequest & BuildRequest & StartRunnerRequest;
 
 interface FakeRunner {
   snapshot: RunnerSnapshot;
@@ -56,7 +67,7 @@ export async function startFakeSupervisor(options: {
 
   const emit = (event: NewEvent): void => {
     seq += 1;
-    const stored = { seq, atMs: Date.now(), ...event } as SupervisorEvent;
+    const stored = { seq, atMs: systemClock.nowMs(), ...event } as SupervisorEvent;
     events.push(stored);
     for (const stream of streams) stream.write(`${JSON.stringify(stored)}\n`);
   };
@@ -92,7 +103,14 @@ export async function startFakeSupervisor(options: {
     enter(runner, 'setup');
     switch (behaviour) {
       case 'crash':
-        emit({ type: 'runner.log', runnerId, source: 'user', stream: 'stderr', level: 'error', line: 'about to crash' });
+        emit({
+          type: 'runner.log',
+          runnerId,
+          source: 'user',
+          stream: 'stderr',
+          level: 'error',
+          line: 'about to crash',
+        });
         return exit(runner, { reason: 'crashed', code: 3, message: 'It ended with status 3 before it was ready.' });
       case 'print':
         for (const line of ['one', 'two', 'three']) {
@@ -102,7 +120,11 @@ export async function startFakeSupervisor(options: {
       case 'return':
         return finish(runner, {}, '42');
       case 'raise':
-        return finish(runner, { wasRaised: true, exceptionTypeName: 'ValueError', stringizedTraceback: 'ValueError: no' }, 'ValueError');
+        return finish(
+          runner,
+          { wasRaised: true, exceptionTypeName: 'ValueError', stringizedTraceback: 'ValueError: no' },
+          'ValueError',
+        );
       case 'slow':
         return;
     }
@@ -111,13 +133,15 @@ export async function startFakeSupervisor(options: {
     runner.app.listen(request.exposedPort ?? 8080, runner.snapshot.address);
     await once(runner.app, 'listening');
     if (runner.snapshot.phase === 'exited') return void runner.app.close();
-    runner.snapshot.readyAtMs = Date.now();
+    runner.snapshot.readyAtMs = systemClock.nowMs();
     enter(runner, 'ready');
   };
 
   const start = (request: StartRunnerRequest): RunnerSnapshot => {
     if (runners.has(request.runnerId)) throw new LannerError('already_exists', `Runner ${request.runnerId} exists.`);
-    const bytes = randomUUID().match(/../g)!.map((pair) => Number.parseInt(pair, 16));
+    const bytes = randomUUID()
+      .match(/../g)!
+      .map((pair) => Number.parseInt(pair, 16));
     const runner: FakeRunner = {
       app: null,
       ignoresTerm: false,
@@ -130,7 +154,7 @@ export async function startFakeSupervisor(options: {
         phase: 'starting',
         address: `127.${1 + (bytes[0]! % 250)}.${bytes[1]}.${1 + (bytes[2]! % 250)}`,
         ...(request.exposedPort === undefined ? {} : { exposedPort: request.exposedPort }),
-        startedAtMs: Date.now(),
+        startedAtMs: systemClock.nowMs(),
       },
     };
     runners.set(request.runnerId, runner);
@@ -148,7 +172,7 @@ export async function startFakeSupervisor(options: {
     if (runner.snapshot.phase === 'stopping' || runner.snapshot.phase === 'exited') return;
     enter(runner, 'stopping');
     if (!runner.ignoresTerm) return exit(runner, { reason: 'stopped', signal: 'SIGTERM' });
-    setTimeout(() => exit(runner, { reason: 'killed', signal: 'SIGKILL' }), graceMs);
+    systemClock.setTimer(graceMs, () => exit(runner, { reason: 'killed', signal: 'SIGKILL' }));
   };
 
   const status = (): SupervisorStatus => ({
@@ -156,7 +180,7 @@ export async function startFakeSupervisor(options: {
     version: '0.0.0',
     pid: process.pid,
     bootId,
-    startedAtMs: Date.now(),
+    startedAtMs: systemClock.nowMs(),
     isolation: { level: 'process-group', reason: 'nothing runs' },
     runners: [...runners.values()].map((runner) => runner.snapshot),
     lastSeq: seq,
@@ -167,37 +191,56 @@ export async function startFakeSupervisor(options: {
     options.onShutdown?.();
   };
 
-  const routes: [method: string, path: RegExp, handle: (id: string, body: any, response: ServerResponse) => unknown][] = [
+  type Handle = (id: string, body: Body, response: ServerResponse) => unknown;
+  const routes: [method: string, path: RegExp, handle: Handle][] = [
     ['GET', /^\/v1\/status$/, () => status()],
-    ['POST', /^\/v1\/events\/ack$/, (_id, body) => {
-      if (body.bootId !== bootId) throw new LannerError('conflict', 'These events are of another boot.');
-      ackedSeq = Math.max(ackedSeq, body.seq);
-      for (const event of events) {
-        if (event.seq <= ackedSeq && event.type === 'runner.exited') runners.delete(event.runnerId);
-      }
-      events = events.filter((event) => event.seq > ackedSeq);
-    }],
-    ['POST', /^\/v1\/runners$/, (_id, body) => {
-      const { runnerId, address } = start(body);
-      return { runnerId, address };
-    }],
+    [
+      'POST',
+      /^\/v1\/events\/ack$/,
+      (_id, body) => {
+        if (body.bootId !== bootId) throw new LannerError('conflict', 'These events are of another boot.');
+        ackedSeq = Math.max(ackedSeq, body.seq);
+        for (const event of events) {
+          if (event.seq <= ackedSeq && event.type === 'runner.exited') runners.delete(event.runnerId);
+        }
+        events = events.filter((event) => event.seq > ackedSeq);
+      },
+    ],
+    [
+      'POST',
+      /^\/v1\/runners$/,
+      (_id, body) => {
+        const { runnerId, address } = start(body);
+        return { runnerId, address };
+      },
+    ],
     ['POST', /^\/v1\/runners\/([^/]+)\/stop$/, (id, body) => stop(find(id), body.graceMs)],
     ['POST', /^\/v1\/runners\/([^/]+)\/kill$/, (id) => exit(find(id), { reason: 'killed', signal: 'SIGKILL' })],
-    ['GET', /^\/v1\/runners\/([^/]+)\/result$/, (id) => {
-      const bytes = results.get(id);
-      if (!bytes) throw new LannerError('not_found', 'There is no such result.');
-      return bytes;
-    }],
+    [
+      'GET',
+      /^\/v1\/runners\/([^/]+)\/result$/,
+      (id) => {
+        const bytes = results.get(id);
+        if (!bytes) throw new LannerError('not_found', 'There is no such result.');
+        return bytes;
+      },
+    ],
     ['DELETE', /^\/v1\/runners\/([^/]+)\/result$/, (id) => void results.delete(id)],
-    ['POST', /^\/v1\/builds$/, (_id, body, response) => {
-      const isBad = JSON.stringify(body.environment.configuration).includes('no-such-package');
-      const last = isBad
-        ? { type: 'failed', code: 'build_failed', message: 'No solution found: no-such-package was not found.' }
-        : { type: 'done', environmentId: 'e'.repeat(64), cached: !body.force };
-      response.write(`${JSON.stringify({ type: 'log', atMs: Date.now(), level: 'info', line: 'resolving' })}\n`);
-      response.end(`${JSON.stringify(last)}\n`);
-      return response;
-    }],
+    [
+      'POST',
+      /^\/v1\/builds$/,
+      (_id, body, response) => {
+        const isBad = JSON.stringify(body.environment.configuration).includes('no-such-package');
+        const last = isBad
+          ? { type: 'failed', code: 'build_failed', message: 'No solution found: no-such-package was not found.' }
+          : { type: 'done', environmentId: 'e'.repeat(64), cached: !body.force };
+        response.write(
+          `${JSON.stringify({ type: 'log', atMs: systemClock.nowMs(), level: 'info', line: 'resolving' })}\n`,
+        );
+        response.end(`${JSON.stringify(last)}\n`);
+        return response;
+      },
+    ],
     ['POST', /^\/v1\/shutdown$/, () => void setImmediate(shutdown)],
   ];
 
@@ -206,11 +249,11 @@ export async function startFakeSupervisor(options: {
     calls.push(`${request.method} ${url.pathname}`);
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body: unknown = chunks.length === 0 ? null : JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    const body = (chunks.length === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString('utf8'))) as Body;
     if (url.pathname === '/v1/events') {
       const after = Number(url.searchParams.get('after'));
       response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-      response.write(`${JSON.stringify({ seq, atMs: Date.now(), type: 'heartbeat' })}\n`);
+      response.write(`${JSON.stringify({ seq, atMs: systemClock.nowMs(), type: 'heartbeat' })}\n`);
       for (const event of events) if (event.seq > after) response.write(`${JSON.stringify(event)}\n`);
       streams.add(response);
       response.once('close', () => streams.delete(response));

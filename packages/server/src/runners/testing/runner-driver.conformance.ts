@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { StartRunnerRequest, SupervisorEvent } from '@lanner/protocol';
-import type { RunnerDriver } from './runner-driver.ts';
+import type { RunnerDriver } from '../runner-driver.ts';
 
 /** What the code of a runner does in this suite. */
 export type RunnerBehaviour =
@@ -54,7 +54,8 @@ export function runnerDriverConformance(name: string, createHarness: () => Promi
     };
     const request = (behaviour: RunnerBehaviour, overrides: Partial<StartRunnerRequest> = {}): StartRunnerRequest =>
       harness.dress({ ...baseRequest(), ...overrides }, behaviour);
-    const isExit = (runnerId: string) => (event: SupervisorEvent) => event.type === 'runner.exited' && event.runnerId === runnerId;
+    const isExit = (runnerId: string) => (event: SupervisorEvent) =>
+      event.type === 'runner.exited' && event.runnerId === runnerId;
     const isReady = (runnerId: string) => (event: SupervisorEvent) =>
       event.type === 'runner.phase' && event.phase === 'ready' && event.runnerId === runnerId;
     const exitOf = async (runnerId: string): Promise<Extract<SupervisorEvent, { type: 'runner.exited' }>> =>
@@ -132,7 +133,10 @@ export function runnerDriverConformance(name: string, createHarness: () => Promi
       assert.equal(exit.reason, 'crashed');
       assert.equal(exit.code, 3);
       assert.notEqual(exit.message, '');
-      assert.equal(events.all.some((event) => event.type === 'runner.log' && event.line.includes('about to crash')), true);
+      assert.equal(
+        events.all.some((event) => event.type === 'runner.log' && event.line.includes('about to crash')),
+        true,
+      );
       assert.equal(events.all.at(-1)?.type, 'runner.exited');
     });
 
@@ -140,7 +144,9 @@ export function runnerDriverConformance(name: string, createHarness: () => Promi
       const asked = request('print', { purpose: 'run' });
       await driver.startRunner(asked);
       assert.equal((await exitOf(asked.runnerId)).exit.reason, 'finished');
-      const lines = events.all.flatMap((event) => (event.type === 'runner.log' && event.source === 'user' ? [event.line] : []));
+      const lines = events.all.flatMap((event) =>
+        event.type === 'runner.log' && event.source === 'user' ? [event.line] : [],
+      );
       assert.deepEqual(lines, ['one', 'two', 'three']);
       const kinds = events.all.map((event) => event.type);
       assert.ok(kinds.indexOf('runner.result') > kinds.lastIndexOf('runner.log'));
@@ -165,7 +171,10 @@ export function runnerDriverConformance(name: string, createHarness: () => Promi
       for (const each of asked) await driver.startRunner(each);
       for (const each of asked) await events.until(isExit(each.runnerId));
       const numbers = events.all.map((event) => event.seq);
-      assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b));
+      assert.deepEqual(
+        numbers,
+        [...new Set(numbers)].sort((a, b) => a - b),
+      );
     });
 
     it('lists its runners in its status', async () => {
@@ -190,7 +199,10 @@ export function runnerDriverConformance(name: string, createHarness: () => Promi
       ({ driver, events } = open());
       const adoption = await driver.start();
       assert.equal(adoption.adopted, true);
-      assert.deepEqual(adoption.runners.map(({ runnerId, phase }) => [runnerId, phase]), [[asked.runnerId, 'ready']]);
+      assert.deepEqual(
+        adoption.runners.map(({ runnerId, phase }) => [runnerId, phase]),
+        [[asked.runnerId, 'ready']],
+      );
       await driver.stopRunner(asked.runnerId, 5_000);
       assert.equal((await exitOf(asked.runnerId)).exit.reason, 'stopped');
     });
@@ -198,7 +210,10 @@ export function runnerDriverConformance(name: string, createHarness: () => Promi
     it('builds an environment, with its output', async () => {
       const messages = [];
       const { accountId, accountOrdinal, environment } = request('serve');
-      for await (const message of driver.build({ accountId, accountOrdinal, environment, force: false }, AbortSignal.timeout(120_000))) {
+      for await (const message of driver.build(
+        { accountId, accountOrdinal, environment, force: false },
+        AbortSignal.timeout(120_000),
+      )) {
         messages.push(message);
       }
       const last = messages.at(-1);

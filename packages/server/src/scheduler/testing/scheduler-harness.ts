@@ -1,16 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { defaultScaleSettings, type Alias, type CodeSpec, type Revision, type ScaleSettings } from '../apps/app-types.ts';
-import type { Apps, ResolvedApp } from '../apps/apps.ts';
-import type { Account } from '../auth/accounts.ts';
-import type { Keys } from '../auth/keys.ts';
-import { createChangeFeed, type ChangeFeed } from '../lib/change-feed.ts';
-import { createVirtualClock, type VirtualClock } from '../lib/virtual-clock.ts';
-import type { RunnerLogs } from '../observe/runner-logs.ts';
-import { InMemoryDriver } from '../runners/in-memory-driver.ts';
-import type { SlotRequest } from './dispatcher.ts';
-import type { LogLine } from './fleet.ts';
-import { createScheduler, type Scheduler, type SchedulerDeps } from './scheduler.ts';
+import {
+  defaultScaleSettings,
+  type Alias,
+  type CodeSpec,
+  type Revision,
+  type ScaleSettings,
+} from '../../apps/app-types.ts';
+import type { Apps, ResolvedApp } from '../../apps/apps.ts';
+import type { Account } from '../../auth/accounts.ts';
+import type { Keys } from '../../auth/keys.ts';
+import { createChangeFeed, type ChangeFeed } from '../../lib/change-feed.ts';
+import { createVirtualClock, type VirtualClock } from '../../lib/virtual-clock.ts';
+import type { RunnerLogs } from '../../observe/runner-logs.ts';
+import { InMemoryDriver } from '../../runners/testing/in-memory-driver.ts';
+import type { SlotRequest } from '../dispatcher.ts';
+import type { LogLine } from '../fleet.ts';
+import { createScheduler, type Scheduler, type SchedulerDeps } from '../scheduler.ts';
 
 export const testAccount: Account = {
   accountId: 'acc-1',
@@ -43,7 +49,11 @@ export interface SchedulerHarness {
   feed: ChangeFeed;
   keys: { created: string[]; revoked: string[]; keptSets: string[][] };
   /** Creates or replaces an alias (with a new revision unless `keepRevision`) and publishes the change. */
-  deploy(name: string, settings?: Partial<ScaleSettings>, options?: { keepRevision?: boolean; code?: Partial<CodeSpec>; quiet?: boolean }): Alias;
+  deploy(
+    name: string,
+    settings?: Partial<ScaleSettings>,
+    options?: { keepRevision?: boolean; code?: Partial<CodeSpec>; quiet?: boolean },
+  ): Alias;
   /** A revision that no alias points to yet. */
   addRevision(name: string, settings?: Partial<ScaleSettings>, code?: Partial<CodeSpec>): Revision;
   /** Points the alias at a revision and publishes the change. */
@@ -91,7 +101,8 @@ export function createSchedulerHarness(overrides: Partial<SchedulerDeps> = {}): 
     clock,
     log: pino({ level: 'silent' }),
     runnerLogs: {
-      append: (runnerId: string, _owner: unknown, line: LogLine) => void logs.set(runnerId, [...(logs.get(runnerId) ?? []), line]),
+      append: (runnerId: string, _owner: unknown, line: LogLine) =>
+        void logs.set(runnerId, [...(logs.get(runnerId) ?? []), line]),
       recent: (runnerId: string, count: number) => (logs.get(runnerId) ?? []).slice(-count),
     } as unknown as RunnerLogs,
     modeOf: async () => 0o100644,
@@ -167,7 +178,11 @@ export function createSchedulerHarness(overrides: Partial<SchedulerDeps> = {}): 
 
 /** What became of a promise, without waiting for it: call after the clock has settled. */
 export function track<T>(promise: Promise<T>): { value: T | undefined; error: unknown; isSettled: boolean } {
-  const state: { value: T | undefined; error: unknown; isSettled: boolean } = { value: undefined, error: undefined, isSettled: false };
+  const state: { value: T | undefined; error: unknown; isSettled: boolean } = {
+    value: undefined,
+    error: undefined,
+    isSettled: false,
+  };
   promise.then(
     (value) => Object.assign(state, { value, isSettled: true }),
     (error: unknown) => Object.assign(state, { error, isSettled: true }),

@@ -1,0 +1,156 @@
+import { LannerError, type Clock } from '@lanner/protocol';
+import { createRestHandler } from './api/rest/create-rest-handler.ts';
+import { createRpcHandler } from './api/rpc/create-rpc-handler.ts';
+import { clientHosts } from './config/client-environment.ts';
+import type { DataDir } from './config/data-dir.ts';
+import { readOrCreateToken } from './config/private-file.ts';
+import { writeRunState } from './config/run-state.ts';
+import type { RunningServer } from './config/running-server.ts';
+import type { ServerConfig } from './config/server-config.ts';
+import { ensureFirstAccount } from './first-account.ts';
+import { createGateway } from './gateway/create-gateway.ts';
+import { createChangeFeed } from './lib/change-feed.ts';
+import type { Releasers } from './lib/releasers.ts';
+import { createRunnerLogs } from './observe/create-runner-logs.ts';
+import { flushLogger, type Logger } from './observe/logger.ts';
+import { createCertificateAuthority } from './ports/certificate-authority.ts';
+import { createPorts } from './ports/create-ports.ts';
+import type { PortHandlers } from './ports/port-handlers.ts';
+import { createScheduler } from './scheduler/scheduler.ts';
+import { createStore } from './store.ts';
+import type { ProcessDriver } from './runners/process-driver.ts';
+
+/**
+ * The composition root: the place where every part of the server meets the others. Resolves when both ports serve.
+ * Each part adds its release to `releasers`; the caller releases them when this fails.
+ *
+ * @param parts.driver already preparing its supervisor, and released by the caller.
+ */
+export async function wireServer(parts: {
+  config: ServerConfig;
+  dataDir: DataDir;
+  clock: Clock;
+  log: Logger;
+  driver: ProcessDriver;
+  releasers: Releasers;
+}): Promise<RunningServer> {
+  const { config, dataDir, clock, log, driver, releasers } = parts;
+  const changeFeed = createChangeFeed((error) => log.error({ err: error }, 'a listener of the change feed failed'));
+  const store = await createStore({
+    databasePath: dataDir.database,
+    secretsKeyPath: dataDir.secretsKey,
+    blobsDir: dataDir.blobs,
+    clock,
+    changeFeed,
+    log,
+  });
+  releasers.add(() => store.close());
+  const credentials = await ensureFirstAccount({
+    accounts: store.accounts,
+    keys: store.keys,
+    credentialsPath: dataDir.credentials,
+    nickname: config.accountNickname,
+  });
+
+  const ca = createCertificateAuthority({ folder: dataDir.ca, config, clock, log });
+  await ca.start();
+  releasers.add(() => ca.stop());
+
+  const runnerLogs = createRunnerLogs({ directory: dataDir.runnerLogs, clock, log });
+  releasers.add(() => runnerLogs.close());
+
+  let isServing = false;
+  let ports: { tlsPort: number; httpPort: number } | null = null;
+  const scheduler = createScheduler({
+    ...store,
+    driver,
+    changeFeed,
+    clock,
+    log,
+    runnerLogs,
+    modeOf: store.appFiles.modeOf,
+    platform: {
+      hosts: () => clientHosts(config, ports?.tlsPort ?? config.port),
+      caBundlePath: ca.bundlePath,
+    },
+  });
+  releasers.add(({ graceMs }) => scheduler.stop({ graceMs }));
+
+  const gateway = createGateway({
+    targets: scheduler,
+    dispatcher: scheduler,
+    authenticator: store.authenticator,
+    clock,
+    log,
+  });
+  releasers.add(({ graceMs }) => gateway.stop({ graceMs }));
+  const forgetEnded = driver.onEvent((event) => {
+    if (event.type === 'runner.exited') gateway.forgetRunner(event.runnerId);
+  });
+  releasers.add(forgetEnded);
+
+  const ending = new AbortController();
+  const api = {
+    ...store,
+    fleet: scheduler,
+    driver,
+    runnerLogs,
+    clock,
+    log,
+    isServing: () => isServing,
+    endOfRuns: ending.signal,
+  };
+  const rpc = createRpcHandler(api);
+  const rest = createRestHandler(api);
+
+  const dispatch: PortHandlers['request'] = (request, response, route) => {
+    if (route.role === 'rpc') return rpc(request, response, route);
+    if (route.role === 'rest') return rest(request, response, route);
+    return gateway.handle(request, response, route);
+  };
+  // The ports listen before the supervisor is adopted, because runners are told the real port numbers. What arrives
+  // in that moment waits.
+  const begun = Promise.withResolvers<void>();
+  begun.promise.catch(() => {});
+  const listeners = createPorts({
+    config,
+    ca,
+    proxyToken: readOrCreateToken(dataDir.proxyToken),
+    clock,
+    log,
+    handlers: {
+      request: (request, response, route) =>
+        isServing ? dispatch(request, response, route) : begun.promise.then(() => dispatch(request, response, route)),
+      upgrade: (request, socket, head, route) =>
+        begun.promise.then(() => gateway.handleUpgrade(request, socket, head, route)),
+    },
+  });
+  releasers.add(({ graceMs }) => listeners.stop({ graceMs }));
+
+  ports = await listeners.start();
+  const adoption = await scheduler.start();
+  isServing = true;
+  begun.resolve();
+  releasers.add(() => void (isServing = false));
+  writeRunState(dataDir, {
+    pid: process.pid,
+    ...ports,
+    host: config.host,
+    domain: config.domain,
+    publicUrl: config.publicUrl,
+    startedAtMs: clock.nowMs(),
+  });
+  log.info({ ...ports, ...adoption, dataDir: dataDir.root }, 'server ready');
+
+  return {
+    ...ports,
+    account: credentials.account,
+    async stop({ graceMs, leaveSupervisor = false }) {
+      log.info({ graceMs, leaveSupervisor }, 'server stopping');
+      // Runs live as long as their command; waiting for them would be waiting for ever.
+      ending.abort(new LannerError('shutting_down', 'The server is stopping, and with it this run ends.'));
+      await releasers.release({ graceMs, leaveSupervisor });
+      await flushLogger(log);
+    },
+  };
+}

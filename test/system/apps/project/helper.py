@@ -1,0 +1,2 @@
+def help_with(x):
+    return f"helped {x}"
