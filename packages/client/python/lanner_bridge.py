@@ -50,13 +50,14 @@ def main():
     # The folder of this file is nothing the app should import from.
     sys.path.pop(0)
     try:
-        import grpc
+        from importlib.metadata import version
 
-        from fal._version import version  # noqa: F401 -- told to the parent
+        import fal.api
+        import grpc
     except ImportError as error:
         send({"type": "error", "code": "python_preparation_failed", "message": f"fal cannot be imported: {error}"})
         return
-    send({"type": "ready", "python": ".".join(map(str, sys.version_info[:3])), "fal": str(version)})
+    send({"type": "ready", "python": ".".join(map(str, sys.version_info[:3])), "fal": version("fal")})
 
     class BridgeError(grpc.RpcError, grpc.Call):
         """What the parent's call failed with; the parent knows the whole of it."""

@@ -26,8 +26,7 @@ export interface CreatedKey {
 export interface SecretInfo {
   name: string;
   createdAt: Date | null;
-  /** `null` = main. */
-  environmentName: string | null;
+  environmentName: string;
   /** Whether apps that list no secrets see it; `null` = the account's default. */
   defaultExposed: boolean | null;
 }
@@ -57,7 +56,7 @@ export function toSecretInfo(secret: Secret): SecretInfo {
   return {
     name: secret.name,
     createdAt: dateOf(secret.createdTime),
-    environmentName: secret.environmentName || null,
+    environmentName: secret.environmentName || 'main',
     defaultExposed: secret.defaultExposed ?? null,
   };
 }

@@ -23,8 +23,8 @@ export interface ScaleInfo {
   validRegions: string[];
   /** Runners there are now. */
   activeRunners: number;
-  /** Deployment environment; `null` = main. */
-  environmentName: string | null;
+  /** Deployment environment. */
+  environmentName: string;
 }
 
 /** A deployed app: a name that points to a revision. */
@@ -88,6 +88,6 @@ function toScaleInfo(from: AliasInfo | ApplicationInfo): ScaleInfo {
     requestStartTimeout: from.requestStartTimeout ?? null,
     validRegions: [...from.validRegions],
     activeRunners: from.activeRunners,
-    environmentName: from.environmentName || null,
+    environmentName: from.environmentName || 'main',
   };
 }
