@@ -99,7 +99,8 @@ async function main(): Promise<number> {
   const dataFolder = dataDir[1] ?? process.env['LANNER_HOME'] ?? defaultDataRoot();
   const server = spawn(process.execPath, [lannerBin, 'serve', ...(await portArguments(given)), ...given], {
     cwd: root,
-    env: { ...process.env, LANNER_LOG_FORMAT: 'pretty' },
+    // The client's environment brings a `uv`; at the end of PATH it serves only where there is none.
+    env: { ...process.env, LANNER_LOG_FORMAT: 'pretty', PATH: `${process.env['PATH'] ?? ''}:${python.bin}` },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = new Promise<number>((settle) => server.once('exit', (code) => settle(code ?? 0)));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -130,6 +130,30 @@ describe('lanner serve, env and stop from a shell', () => {
       '"eighty" (environment LANNER_HTTP_PORT)',
     ]) {
       assert.ok(stderr.includes(seen), `${seen} in:\n${stderr}`);
+    }
+  });
+
+  it('says which folder cannot be used, and why', async () => {
+    const file = join(home, 'a-file');
+    await writeFile(file, '');
+    for (const folder of [file, join(file, 'below')]) {
+      const { code, stderr } = await lanner(['serve', '--data-dir', folder, '--port', '0', '--http-port', '0']);
+      assert.equal(code, 1);
+      assert.match(stderr, /a-file.* is not a folder[^]*--data-dir/);
+    }
+    if (process.getuid?.() !== 0) return;
+    await mkdir(join(home, 'roots'), { mode: 0o700 });
+    await chmod(home, 0o755);
+    for (const args of [['env'], ['stop'], ['serve', '--port', '0', '--http-port', '0']]) {
+      const { code, stderr } = await runCommand(
+        process.execPath,
+        [lannerBin, ...args, '--data-dir', join(home, 'roots')],
+        environment,
+        { uid: 54_321 },
+      );
+      if (args[0] === 'serve') assert.match(stderr, /roots may not be used by this user/);
+      assert.doesNotMatch(stderr, /defect/);
+      assert.ok(code === 1 || args[0] === 'stop');
     }
   });
 

@@ -38,8 +38,36 @@ function describe(error: unknown): { what: string; todo: string } {
     const [what = '', ...rest] = error.message.split(/(?<=[.!?]) (?=[A-Z`])/);
     return { what, todo: rest.join(' ') };
   }
+  const refusal = describeFileRefusal(error);
+  if (refusal !== null) return refusal;
   const what = error instanceof Error ? error.message : String(error);
   return { what, todo: 'This looks like a defect of Lanner: run it again with --debug and report what it prints.' };
+}
+
+/** A file or folder that this user cannot use is the machine's state, not a defect; null for every other error. */
+function describeFileRefusal(error: unknown): { what: string; todo: string } | null {
+  const { code, path } = (error ?? {}) as { code?: unknown; path?: unknown };
+  if (typeof path !== 'string') return null;
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return {
+        what: `${path} may not be used by this user (${code}).`,
+        todo: 'Run this as the user it belongs to, or choose another folder with --data-dir.',
+      };
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return {
+        what: `${path} is not a folder, or goes through something that is none (${code}).`,
+        todo: 'Choose another folder with --data-dir.',
+      };
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return { what: `There is no space left for ${path} (${code}).`, todo: 'Make room, then try again.' };
+    default:
+      return null;
+  }
 }
 
 function inspectStack(error: unknown): string {

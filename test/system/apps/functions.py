@@ -57,3 +57,10 @@ def hard_exit():
     import os
 
     os._exit(7)
+
+
+@fal.function()
+def waits_forever():
+    print("waiting forever", flush=True)
+    while True:
+        time.sleep(60)

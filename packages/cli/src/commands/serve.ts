@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  dataDirLayout,
   defaultDataRoot,
   loadServerConfig,
   type RunningServer,
@@ -53,8 +54,9 @@ function supervisorEntry(): string {
 function announce(config: ServerConfig, ports: { tlsPort: number; httpPort: number }): void {
   print(`Lanner is ready at https://localhost:${ports.tlsPort} (clear text and proxy: port ${ports.httpPort}).`);
   if (config.domain !== null) print(`Domain: https://${config.domain}:${ports.tlsPort}`);
-  const isFound = (process.env.LANNER_HOME || defaultDataRoot()) === config.dataDir;
-  const folder = isFound ? '' : ` --data-dir ${toShellWord(config.dataDir)}`;
+  const { root } = dataDirLayout(config.dataDir);
+  const isFound = dataDirLayout(process.env.LANNER_HOME || defaultDataRoot()).root === root;
+  const folder = isFound ? '' : ` --data-dir ${toShellWord(root)}`;
   print(`Next: eval "$(lanner env${folder})" && fal deploy app.py::MyApp`);
 }
 

@@ -107,7 +107,8 @@ export function toRunnerState(runner: Runner): RunnerState {
     case 'starting':
       return 'PENDING';
     case 'setup':
-      return 'SETUP';
+      // A function without a port is never asked anything: what it does after its start is its work.
+      return runner.identity.port === null ? 'RUNNING' : 'SETUP';
     case 'ready':
       return runner.inFlight > 0 ? 'RUNNING' : 'IDLE';
     case 'draining':
