@@ -103,7 +103,12 @@ describe('@lanner/client: deploys and runs', () => {
     assert.ok(seen.some((each) => each.type === 'urls' && each.urls.run.endsWith('/acme/with-files')));
 
     const { data } = await client.run<Record<string, number>>('acme/with-files');
-    assert.deepEqual(data, { 'data/large.bin': 26_214_400, 'data/empty': 0, 'data/deep/same-1.txt': 8, 'data/deep/same-2.txt': 8 });
+    assert.deepEqual(data, {
+      'data/large.bin': 26_214_400,
+      'data/empty': 0,
+      'data/deep/same-1.txt': 8,
+      'data/deep/same-2.txt': 8,
+    });
     const numbers: number[] = [];
     for await (const event of client.stream<{ n: number }>('acme/with-files')) numbers.push(event.n);
     assert.deepEqual(numbers, [0, 1, 2]);
@@ -120,7 +125,11 @@ describe('@lanner/client: deploys and runs', () => {
 
   it('deploys into an environment under a name of its own', async () => {
     await client.environments.create('staging');
-    const deployment = await client.deploy('with_files.py', { cwd: folder, appName: 'renamed', environmentName: 'staging' });
+    const deployment = await client.deploy('with_files.py', {
+      cwd: folder,
+      appName: 'renamed',
+      environmentName: 'staging',
+    });
     assert.equal(deployment.appName, 'renamed');
     const [app] = await client.apps.list({ environmentName: 'staging' });
     assert.equal(app?.alias, 'renamed--staging');
@@ -133,16 +142,25 @@ describe('@lanner/client: deploys and runs', () => {
     const project = join(folder, 'project');
     await mkdir(join(project, 'src'), { recursive: true });
     await writeFile(join(project, 'src/app.py'), withFiles.replace('    app_files = ["data"]\n', ''));
-    await writeFile(join(project, 'pyproject.toml'), '[tool.fal.apps.from-project]\nref = "src/app.py::WithFiles"\nauth = "shared"\n');
+    await writeFile(
+      join(project, 'pyproject.toml'),
+      '[tool.fal.apps.from-project]\nref = "src/app.py::WithFiles"\nauth = "shared"\n',
+    );
     const deployment = await client.deploy(undefined, { cwd: join(project, 'src') });
     assert.equal(deployment.appName, 'from-project');
     assert.equal((await client.apps.list({ filter: 'from-project' }))[0]?.authMode, 'shared');
-    assert.equal((await failure(client.deploy('from-project', { cwd: project, auth: 'public' }))).code, 'invalid_argument');
+    assert.equal(
+      (await failure(client.deploy('from-project', { cwd: project, auth: 'public' }))).code,
+      'invalid_argument',
+    );
     assert.equal((await failure(client.deploy('no-such-app', { cwd: project }))).code, 'pyproject_invalid');
 
     const single = join(folder, 'single');
     await mkdir(single);
-    await writeFile(join(single, 'only.py'), withFiles.replaceAll('WithFiles', 'OnlyOne').replace('    app_files = ["data"]\n', ''));
+    await writeFile(
+      join(single, 'only.py'),
+      withFiles.replaceAll('WithFiles', 'OnlyOne').replace('    app_files = ["data"]\n', ''),
+    );
     assert.equal((await client.deploy(undefined, { cwd: single })).appName, 'only-one');
   });
 
@@ -157,10 +175,14 @@ describe('@lanner/client: deploys and runs', () => {
       cwd: folder,
       args: [40],
       kwargs: { b: 2 },
-      onProgress: (progress) => void (progress.type === 'log' && progress.log.source === 'user' && lines.push(progress.log.message)),
+      onProgress: (progress) =>
+        void (progress.type === 'log' && progress.log.source === 'user' && lines.push(progress.log.message)),
     });
     assert.deepEqual(result, { sum: 42 });
-    assert.ok(lines.some((line) => line.includes('adding 40 2')), lines.join('\n'));
+    assert.ok(
+      lines.some((line) => line.includes('adding 40 2')),
+      lines.join('\n'),
+    );
     const raised = await failure(client.runReference('functions.py::fail', { cwd: folder }));
     assert.equal(raised.code, 'function_raised');
     assert.match(raised.message, /KeyError: 'nobody'/);
@@ -200,7 +222,10 @@ describe('@lanner/client: deploys and runs', () => {
     assert.match(missing.advice ?? '', /"WithFiles"/);
     assert.deepEqual(missing.details?.['candidates'], ['WithFiles']);
 
-    await file('two.py', `${withFiles}\n\nclass Second(fal.App):\n    @fal.endpoint("/")\n    def f(self) -> int:\n        return 1\n`);
+    await file(
+      'two.py',
+      `${withFiles}\n\nclass Second(fal.App):\n    @fal.endpoint("/")\n    def f(self) -> int:\n        return 1\n`,
+    );
     const several = await failure(client.deploy('two.py', { cwd: folder }));
     assert.equal(several.code, 'several_apps');
     assert.match(several.message, /"WithFiles", "Second"/);
@@ -223,7 +248,10 @@ describe('@lanner/client: deploys and runs', () => {
     const printed: string[] = [];
     await file('raises.py', 'import fal\nprint("on the way")\nraise RuntimeError("not today")\n');
     const raises = await failure(
-      client.deploy('raises.py', { cwd: folder, onProgress: (progress) => void (progress.type === 'output' && printed.push(progress.text)) }),
+      client.deploy('raises.py', {
+        cwd: folder,
+        onProgress: (progress) => void (progress.type === 'output' && printed.push(progress.text)),
+      }),
     );
     assert.equal(raises.code, 'app_load_failed');
     assert.match(raises.message, /RuntimeError: not today/);
@@ -231,10 +259,16 @@ describe('@lanner/client: deploys and runs', () => {
   });
 
   it('tells a build that fails', async () => {
-    await file('unbuildable.py', withFiles.replace('    app_files = ["data"]\n', '    requirements = ["surely-not-a-package-of-anybody==9.9"]\n'));
+    await file(
+      'unbuildable.py',
+      withFiles.replace('    app_files = ["data"]\n', '    requirements = ["surely-not-a-package-of-anybody==9.9"]\n'),
+    );
     const logs: string[] = [];
     const failed = await failure(
-      client.deploy('unbuildable.py', { cwd: folder, onProgress: (progress) => void (progress.type === 'log' && logs.push(progress.log.message)) }),
+      client.deploy('unbuildable.py', {
+        cwd: folder,
+        onProgress: (progress) => void (progress.type === 'log' && logs.push(progress.log.message)),
+      }),
     );
     assert.ok(['build_failed', 'rejected'].includes(failed.code ?? ''), `${failed.code}: ${failed.message}`);
     assert.match(logs.join('\n') + failed.message, /surely-not-a-package-of-anybody/);
@@ -257,7 +291,11 @@ describe('@lanner/client: deploys and runs', () => {
     );
     await using prepared = await clientOf(platform, { environment: { ...variables, PATH: `${tools}:/usr/bin:/bin` } });
     const seen: DeployProgress[] = [];
-    const deployment = await prepared.deploy('with_files.py', { cwd: folder, appName: 'by-uv', onProgress: (progress) => void seen.push(progress) });
+    const deployment = await prepared.deploy('with_files.py', {
+      cwd: folder,
+      appName: 'by-uv',
+      onProgress: (progress) => void seen.push(progress),
+    });
     assert.equal(deployment.appName, 'by-uv');
     assert.match(await readFile(join(folder, 'uv-arguments'), 'utf8'), /run .*--with fal/);
     assert.ok(seen.some((each) => each.type === 'python' && each.from === 'prepared by uv'));
@@ -270,7 +308,10 @@ describe('@lanner/client: deploys and runs', () => {
       { annotations: Object.fromEntries(Array.from({ length: 33 }, (_, n) => [`k${n}`, 'v'])) },
       { attach: true, strategy: 'recreate' as const },
     ]) {
-      assert.equal((await failure(client.deploy('with_files.py', { cwd: folder, ...options }))).code, 'invalid_argument');
+      assert.equal(
+        (await failure(client.deploy('with_files.py', { cwd: folder, ...options }))).code,
+        'invalid_argument',
+      );
     }
   });
 });

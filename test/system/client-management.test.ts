@@ -25,7 +25,11 @@ describe('@lanner/client: keys, secrets, environments, accounts', () => {
 
   /** Runs Python with `client` made and returns the JSON it prints. */
   const python = async (script: string): Promise<unknown> => {
-    const { code: exit, stdout, stderr } = await platform.python(
+    const {
+      code: exit,
+      stdout,
+      stderr,
+    } = await platform.python(
       `import json\nfrom fal.api import SyncServerlessClient\nclient = SyncServerlessClient()\n${script}`,
     );
     assert.equal(exit, 0, stdout + stderr);
@@ -164,11 +168,17 @@ describe('@lanner/client: keys, secrets, environments, accounts', () => {
 
     await client.apps.rollout('simple-app', { force: true });
     await eventually(async () => {
-      assert.equal((await client.runners.list()).some((each) => each.runnerId === runner.runnerId && each.state !== 'TERMINATED'), false);
+      assert.equal(
+        (await client.runners.list()).some((each) => each.runnerId === runner.runnerId && each.state !== 'TERMINATED'),
+        false,
+      );
     }, 15_000);
     const again = await client.run<{ job: string }>('acme/simple-app', { input: { a: 1, b: 1 } });
     await client.runners.stop(again.data.job);
-    await eventually(async () => assert.equal((await client.apps.runners('simple-app', { state: ['IDLE', 'RUNNING'] })).length, 0), 15_000);
+    await eventually(
+      async () => assert.equal((await client.apps.runners('simple-app', { state: ['IDLE', 'RUNNING'] })).length, 0),
+      15_000,
+    );
     await assert.rejects(client.runners.kill('nothing-here'), code('not_found'));
 
     const redeployed = await platform.fal(['deploy', simple, '--output', 'json']);
@@ -190,13 +200,23 @@ describe('@lanner/client: keys, secrets, environments, accounts', () => {
     const script = `import { ServerlessClient } from '@lanner/client';
 const client = new ServerlessClient();
 console.log((await client.keys.list()).length > 0, (await client.accounts.current()).nickname);`;
-    const result = await runCommand(process.execPath, ['--input-type=module', '-e', script], { ...variables }, { cwd: repositoryRoot, timeoutMs: 20_000 });
+    const result = await runCommand(
+      process.execPath,
+      ['--input-type=module', '-e', script],
+      { ...variables },
+      { cwd: repositoryRoot, timeoutMs: 20_000 },
+    );
     assert.equal(result.code, 0, result.stderr);
     assert.match(result.stdout, /true acme/);
   });
 
   it('says which variable to set when the certificate is not trusted', async () => {
-    const { SSL_CERT_FILE: _a, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: _b, NODE_EXTRA_CA_CERTS: _c, ...variables } = await variablesOf(platform);
+    const {
+      SSL_CERT_FILE: _a,
+      GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: _b,
+      NODE_EXTRA_CA_CERTS: _c,
+      ...variables
+    } = await variablesOf(platform);
     await using stranger = await clientOf(platform, { environment: variables });
     for (const call of [async () => stranger.apps.list(), () => stranger.accounts.current()]) {
       await assert.rejects(call, (error: { code?: string; advice?: string }) => {
@@ -218,8 +238,10 @@ console.log((await client.keys.list()).length > 0, (await client.accounts.curren
   it('works on when the server was restarted', async () => {
     assert.ok((await client.keys.list()).length > 0);
     await platform.killServer();
-    await assert.rejects(async () => client.keys.list({ timeoutMs: 3000 }), (error: { code?: string }) =>
-      ['connection_refused', 'connection_lost', 'timed_out', 'server_unavailable'].includes(error.code ?? ''),
+    await assert.rejects(
+      async () => client.keys.list({ timeoutMs: 3000 }),
+      (error: { code?: string }) =>
+        ['connection_refused', 'connection_lost', 'timed_out', 'server_unavailable'].includes(error.code ?? ''),
     );
     await platform.startServer();
     assert.ok((await client.keys.list()).length > 0);

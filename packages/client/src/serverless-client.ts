@@ -1,5 +1,13 @@
 import { AppCalls } from './calls/app-calls.ts';
-import type { CallResult, InvokeOptions, QueuedRequest, RunOptions, StatusOptions, SubmitOptions, SubscribeOptions } from './calls/call-types.ts';
+import type {
+  CallResult,
+  InvokeOptions,
+  QueuedRequest,
+  RunOptions,
+  StatusOptions,
+  SubmitOptions,
+  SubscribeOptions,
+} from './calls/call-types.ts';
 import type { RequestStatus } from './calls/request-state.ts';
 import type { AppReference } from './deploy/app-reference.ts';
 import type { DeployOptions, Deployment, RunReferenceOptions } from './deploy/deploy-types.ts';
@@ -103,17 +111,26 @@ export class ServerlessClient {
   }
 
   /** Calls a streaming endpoint (default `/stream`) and yields its events as they come. */
-  stream<Event = unknown, Input = unknown>(appId: string, options: InvokeOptions<Input> = {}): AsyncGenerator<Event, void, undefined> {
+  stream<Event = unknown, Input = unknown>(
+    appId: string,
+    options: InvokeOptions<Input> = {},
+  ): AsyncGenerator<Event, void, undefined> {
     return this.#calls.stream<Event, Input>(appId, options);
   }
 
   /** Puts a request into the queue. */
-  submit<Output = unknown, Input = unknown>(appId: string, options: SubmitOptions<Input> = {}): Promise<QueuedRequest<Output>> {
+  submit<Output = unknown, Input = unknown>(
+    appId: string,
+    options: SubmitOptions<Input> = {},
+  ): Promise<QueuedRequest<Output>> {
     return this.#calls.submit<Output, Input>(appId, options);
   }
 
   /** Puts a request into the queue and waits for its result. A signal or timeout cancels the request. */
-  subscribe<Output = unknown, Input = unknown>(appId: string, options: SubscribeOptions<Input> = {}): Promise<CallResult<Output>> {
+  subscribe<Output = unknown, Input = unknown>(
+    appId: string,
+    options: SubscribeOptions<Input> = {},
+  ): Promise<CallResult<Output>> {
     return this.#calls.subscribe<Output, Input>(appId, options);
   }
 

@@ -45,7 +45,12 @@ describe('calls of apps', () => {
       apiKey: 'id:secret',
       // The test's server has no certificate: the scheme is all that is changed on the way.
       fetch: (url, init) => fetch(url.replace('https:', 'http:'), init as RequestInit),
-      environment: { FAL_GRPC_HOST: base, FAL_RUN_HOST: `${base}/run`, FAL_QUEUE_RUN_HOST: `${base}/queue`, FAL_CONFIG_PATH: '/no/such/file' },
+      environment: {
+        FAL_GRPC_HOST: base,
+        FAL_RUN_HOST: `${base}/run`,
+        FAL_QUEUE_RUN_HOST: `${base}/queue`,
+        FAL_CONFIG_PATH: '/no/such/file',
+      },
     });
   });
   after(async () => {
@@ -57,7 +62,13 @@ describe('calls of apps', () => {
 
   test('run sends input, key and options, and gives data and id', async () => {
     answer = (_, response) => json(response, 200, { sum: 3 }, { 'x-fal-request-id': 'r1' });
-    const result = await client.run<{ sum: number }>('owner/app', { input: { a: 1 }, path: '/add', hint: 'warm', startTimeout: 5, headers: { 'x-mine': '1' } });
+    const result = await client.run<{ sum: number }>('owner/app', {
+      input: { a: 1 },
+      path: '/add',
+      hint: 'warm',
+      startTimeout: 5,
+      headers: { 'x-mine': '1' },
+    });
     assert.deepEqual(result, { data: { sum: 3 }, requestId: 'r1' });
     const [request] = seen;
     assert.equal(`${request?.method} ${request?.url}`, 'POST /run/owner/app/add');
@@ -84,16 +95,26 @@ describe('calls of apps', () => {
 
   test('answers are read by their type', async () => {
     answer = (request, response) =>
-      request.url.endsWith('/text') ? response.writeHead(200, { 'content-type': 'text/html' }).end('<p>') : response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from([1, 2]));
+      request.url.endsWith('/text')
+        ? response.writeHead(200, { 'content-type': 'text/html' }).end('<p>')
+        : response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from([1, 2]));
     assert.equal((await client.run('owner/app/text')).data, '<p>');
     assert.deepEqual((await client.run('owner/app/image')).data, new Uint8Array([1, 2]));
   });
 
   test("an app's error, the platform's and the gateway's are told apart, and run is never repeated", async () => {
     answer = (request, response) => {
-      if (request.url.endsWith('/invalid')) json(response, 422, { detail: [{ loc: ['body', 'a'], msg: 'wrong', type: 'x' }] }, { 'x-fal-request-id': 'r2' });
-      else if (request.url.endsWith('/timeout')) json(response, 504, { detail: 'late' }, { 'x-fal-error-type': 'request_timeout' });
-      else if (request.url.endsWith('/gone')) json(response, 503, { detail: 'gone' }, { 'x-fal-error-type': 'runner_disconnected' });
+      if (request.url.endsWith('/invalid'))
+        json(
+          response,
+          422,
+          { detail: [{ loc: ['body', 'a'], msg: 'wrong', type: 'x' }] },
+          { 'x-fal-request-id': 'r2' },
+        );
+      else if (request.url.endsWith('/timeout'))
+        json(response, 504, { detail: 'late' }, { 'x-fal-error-type': 'request_timeout' });
+      else if (request.url.endsWith('/gone'))
+        json(response, 503, { detail: 'gone' }, { 'x-fal-error-type': 'runner_disconnected' });
       else json(response, 401, { detail: 'No user found for Key ID and Secret' });
     };
     await assert.rejects(client.run('owner/app/invalid'), (error: unknown) => {
@@ -117,7 +138,10 @@ describe('calls of apps', () => {
   });
 
   test('stream yields each event and refuses what is no stream', async () => {
-    answer = (_, response) => void response.writeHead(200, { 'content-type': 'text/event-stream' }).end(': hi\n\ndata: {"n":1}\n\ndata: {"n":2}\n\n');
+    answer = (_, response) =>
+      void response
+        .writeHead(200, { 'content-type': 'text/event-stream' })
+        .end(': hi\n\ndata: {"n":1}\n\ndata: {"n":2}\n\n');
     const events: unknown[] = [];
     for await (const event of client.stream('owner/app', { input: {} })) events.push(event);
     assert.deepEqual(events, [{ n: 1 }, { n: 2 }]);
@@ -133,7 +157,11 @@ describe('calls of apps', () => {
       if (request.method === 'POST') return json(response, 200, { request_id: 'q1' });
       if (!request.url.includes('/status')) return json(response, 200, { done: true });
       if (count === 2) return json(response, 202, { status: 'IN_QUEUE', queue_position: 4 });
-      if (count === 3) return json(response, 202, { status: 'IN_PROGRESS', logs: [{ message: 'on it', level: 'STDOUT', timestamp: '2026-01-02T03:04:05+00:00' }] });
+      if (count === 3)
+        return json(response, 202, {
+          status: 'IN_PROGRESS',
+          logs: [{ message: 'on it', level: 'STDOUT', timestamp: '2026-01-02T03:04:05+00:00' }],
+        });
       return json(response, 200, { status: 'COMPLETED', logs: null, metrics: { inference_time: 0.5 } });
     };
     const states: RequestStatus[] = [];
@@ -148,8 +176,19 @@ describe('calls of apps', () => {
     assert.deepEqual(result, { data: { done: true }, requestId: 'q1' });
     assert.deepEqual(states, [
       { status: 'IN_QUEUE', requestId: 'q1', queuePosition: 4 },
-      { status: 'IN_PROGRESS', requestId: 'q1', logs: [{ message: 'on it', level: 'STDOUT', timestamp: new Date('2026-01-02T03:04:05Z') }] },
-      { status: 'COMPLETED', requestId: 'q1', logs: null, metrics: { inferenceTime: 0.5 }, error: null, errorType: null },
+      {
+        status: 'IN_PROGRESS',
+        requestId: 'q1',
+        logs: [{ message: 'on it', level: 'STDOUT', timestamp: new Date('2026-01-02T03:04:05Z') }],
+      },
+      {
+        status: 'COMPLETED',
+        requestId: 'q1',
+        logs: null,
+        metrics: { inferenceTime: 0.5 },
+        error: null,
+        errorType: null,
+      },
     ]);
     assert.equal(seen[0]?.url, '/queue/owner/app/deep/path?fal_webhook=https%3A%2F%2Fhook.example%2F%3Fa%3D1');
     assert.equal(seen[0]?.headers['x-fal-queue-priority'], 'low');
@@ -177,14 +216,17 @@ describe('calls of apps', () => {
     assert.equal(seen.length, 3);
     await assert.rejects(client.submit('owner/app'), code('too_many_requests'));
     assert.equal(seen.length, 4);
-    answer = (_, response) => json(response, 504, { detail: 'x' }, { 'x-fal-request-timeout-type': 'user', 'x-fal-request-id': 'q3' });
+    answer = (_, response) =>
+      json(response, 504, { detail: 'x' }, { 'x-fal-request-timeout-type': 'user', 'x-fal-request-id': 'q3' });
     await assert.rejects(client.result('owner/app', 'q3'), code('timed_out'));
     assert.equal(seen.length, 5);
   });
 
   test('cancel tells unknown and complete requests apart', async () => {
     answer = (request, response) =>
-      request.url.includes('gone') ? json(response, 404, { status: 'NOT_FOUND' }) : json(response, 400, { status: 'ALREADY_COMPLETED' });
+      request.url.includes('gone')
+        ? json(response, 404, { status: 'NOT_FOUND' })
+        : json(response, 400, { status: 'ALREADY_COMPLETED' });
     await assert.rejects(client.cancel('owner/app', 'gone'), code('not_found'));
     await assert.rejects(client.cancel('owner/app', 'done'), code('conflict'));
   });
@@ -194,18 +236,28 @@ describe('calls of apps', () => {
     answer = (request, response) => {
       if (request.url === '/users/current') return json(response, 200, { nickname: 'acme' });
       if (request.method === 'DELETE') return json(response, 200, {});
-      return json(response, 200, request.url.includes('by_user') ? { size: 3, by_user: { ada: 3 } } : { queue_size: 2 });
+      return json(
+        response,
+        200,
+        request.url.includes('by_user') ? { size: 3, by_user: { ada: 3 } } : { queue_size: 2 },
+      );
     };
     assert.deepEqual(await client.queue.size('my-app'), { size: 2, byUser: null });
     assert.deepEqual(await client.queue.size('my-app', { byUser: true }), { size: 3, byUser: { ada: 3 } });
     await client.queue.flush('my-app--staging', { callerUserId: 'u|1' });
-    assert.equal(`${seen.at(-1)?.method} ${seen.at(-1)?.url}`, 'DELETE /applications/acme/my-app--staging/queue?caller_user_id=u%7C1');
+    assert.equal(
+      `${seen.at(-1)?.method} ${seen.at(-1)?.url}`,
+      'DELETE /applications/acme/my-app--staging/queue?caller_user_id=u%7C1',
+    );
     await assert.rejects(client.queue.size('owner/my-app'), code('invalid_argument'));
   });
 
   test('a REST error keeps the sentence of the server, and what is no JSON is told', async () => {
     answer = (_, response) => json(response, 403, { detail: 'Insufficient permissions' });
-    await assert.rejects(client.accounts.current(), (error: unknown) => code('permission_denied')(error) && /Insufficient permissions/.test(String(error)));
+    await assert.rejects(
+      client.accounts.current(),
+      (error: unknown) => code('permission_denied')(error) && /Insufficient permissions/.test(String(error)),
+    );
     answer = (_, response) => response.writeHead(200).end('<html>');
     await assert.rejects(client.accounts.current(), code('unexpected_answer'));
   });

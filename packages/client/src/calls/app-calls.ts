@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClientError, ConnectionError, ServerError } from '../errors/client-error.ts';
+import { ConnectionError, ServerError, type ClientError } from '../errors/client-error.ts';
 import type { Settings } from '../resolve/settings.ts';
 import type { CallOptions } from '../transport/call-options.ts';
 import { readJson, type HttpClient } from '../transport/http-client.ts';
@@ -7,7 +7,15 @@ import { withRetries, type RetryPolicy } from '../transport/retry.ts';
 import { readServerSentEvents } from '../transport/server-sent-events.ts';
 import { endpointUrl, parseAppId } from './app-id.ts';
 import { callError } from './call-error.ts';
-import type { CallResult, InvokeOptions, QueuedRequest, RunOptions, StatusOptions, SubmitOptions, SubscribeOptions } from './call-types.ts';
+import type {
+  CallResult,
+  InvokeOptions,
+  QueuedRequest,
+  RunOptions,
+  StatusOptions,
+  SubmitOptions,
+  SubscribeOptions,
+} from './call-types.ts';
 import { readAnswer } from './read-answer.ts';
 import { toRequestStatus, type RequestStatus } from './request-state.ts';
 
@@ -19,7 +27,8 @@ const readPolicy: RetryPolicy = {
   jitter: 0.5,
   shouldRetry: (error) =>
     error instanceof RetryableAnswer ||
-    (error instanceof ConnectionError && !['cancelled', 'certificate_not_trusted', 'host_not_found'].includes(error.code)),
+    (error instanceof ConnectionError &&
+      !['cancelled', 'certificate_not_trusted', 'host_not_found'].includes(error.code)),
 };
 
 /** Calls of apps: run, stream, and the queue. */
@@ -36,7 +45,7 @@ export class AppCalls {
     const method = options.method ?? 'POST';
     let url = endpointUrl(this.#settings.hosts().runUrl, appId, options.path);
     if (parseAppId(appId).path === '' && !options.path) url += '/';
-    if (method === 'GET' && options.input !== undefined) url += `?${toQuery(options.input)}`;
+    if (method === 'GET' && options.input !== undefined) url += `?${toQuery(options.input).toString()}`;
     const response = await this.#http.send(url, {
       ...callPart(options),
       method,
@@ -47,7 +56,11 @@ export class AppCalls {
   }
 
   async *stream<Event, Input>(appId: string, options: InvokeOptions<Input>): AsyncGenerator<Event, void, undefined> {
-    const url = endpointUrl(this.#settings.hosts().runUrl, appId, options.path ?? (parseAppId(appId).path.endsWith('stream') ? '' : '/stream'));
+    const url = endpointUrl(
+      this.#settings.hosts().runUrl,
+      appId,
+      options.path ?? (parseAppId(appId).path.endsWith('stream') ? '' : '/stream'),
+    );
     const response = await this.#http.send(url, {
       ...callPart(options),
       method: 'POST',
@@ -68,16 +81,21 @@ export class AppCalls {
 
   async submit<Output, Input>(appId: string, options: SubmitOptions<Input>): Promise<QueuedRequest<Output>> {
     let url = endpointUrl(this.#settings.hosts().queueUrl, appId, options.path);
-    if (options.webhookUrl !== undefined) url += `?${new URLSearchParams({ fal_webhook: options.webhookUrl })}`;
+    if (options.webhookUrl !== undefined)
+      url += `?${new URLSearchParams({ fal_webhook: options.webhookUrl }).toString()}`;
     const response = await this.#http.send(url, {
       ...callPart(options),
       method: 'POST',
-      headers: { ...requestHeaders(options), ...(options.priority ? { 'x-fal-queue-priority': options.priority } : {}) },
+      headers: {
+        ...requestHeaders(options),
+        ...(options.priority ? { 'x-fal-queue-priority': options.priority } : {}),
+      },
       ...bodyOf(options.input),
     });
     if (!response.ok) throw callError(response, await readAnswer(response));
     const { request_id: requestId } = (await readJson(response, url)) as { request_id?: unknown };
-    if (typeof requestId !== 'string') throw new ServerError('unexpected_answer', 'The queue gave no id to the request.');
+    if (typeof requestId !== 'string')
+      throw new ServerError('unexpected_answer', 'The queue gave no id to the request.');
     return {
       requestId,
       status: (more = {}) => this.status(appId, requestId, more),
@@ -104,10 +122,14 @@ export class AppCalls {
       // Nobody waits for it any more. Whether it could be cancelled changes nothing for the caller.
       await request.cancel({ timeoutMs: 5000 }).catch(() => undefined);
       if (timeout?.aborted) {
-        throw new ConnectionError('timed_out', `The request was not complete within ${options.timeoutMs} ms and was cancelled.`, {
-          cause: error,
-          requestId: request.requestId,
-        });
+        throw new ConnectionError(
+          'timed_out',
+          `The request was not complete within ${options.timeoutMs} ms and was cancelled.`,
+          {
+            cause: error,
+            requestId: request.requestId,
+          },
+        );
       }
       throw new ConnectionError('cancelled', 'The call was cancelled.', { cause: error, requestId: request.requestId });
     }
@@ -134,13 +156,20 @@ export class AppCalls {
   }
 
   async cancel(appId: string, requestId: string, options: CallOptions): Promise<void> {
-    const response = await this.#http.send(`${this.#requestUrl(appId, requestId)}/cancel`, { ...callPart(options), method: 'PUT' });
+    const response = await this.#http.send(`${this.#requestUrl(appId, requestId)}/cancel`, {
+      ...callPart(options),
+      method: 'PUT',
+    });
     const body = await readAnswer(response);
     if (response.ok) return;
     const { status } = (body ?? {}) as { status?: unknown };
-    if (response.status === 404) throw new ServerError('not_found', `There is no request ${requestId} of ${appId}.`, { status: 404, requestId });
+    if (response.status === 404)
+      throw new ServerError('not_found', `There is no request ${requestId} of ${appId}.`, { status: 404, requestId });
     if (status === 'ALREADY_COMPLETED') {
-      throw new ServerError('conflict', `The request ${requestId} is complete already.`, { status: response.status, requestId });
+      throw new ServerError('conflict', `The request ${requestId} is complete already.`, {
+        status: response.status,
+        requestId,
+      });
     }
     throw callError(response, body);
   }
@@ -169,7 +198,12 @@ function retryable(response: Response, body: unknown): Error {
   const error = callError(response, body);
   const { status, headers } = response;
   if (headers.has('x-fal-request-timeout-type')) return error;
-  const isIngress = status >= 502 && status <= 504 && !headers.has('x-fal-request-id') && typeof body === 'string' && body.includes('nginx');
+  const isIngress =
+    status >= 502 &&
+    status <= 504 &&
+    !headers.has('x-fal-request-id') &&
+    typeof body === 'string' &&
+    body.includes('nginx');
   return [408, 409, 429].includes(status) || isIngress ? new RetryableAnswer(error) : error;
 }
 

@@ -12,7 +12,11 @@ test('ids are taken apart into app and path', () => {
 
 test('what is no id is refused', () => {
   for (const id of ['', 'app', 'owner/', 'workflows/owner', 'owner/../x', 'owner/a b', 'owner/a?x']) {
-    assert.throws(() => parseAppId(id), (error) => isClientError(error) && error.code === 'invalid_argument', id);
+    assert.throws(
+      () => parseAppId(id),
+      (error) => isClientError(error) && error.code === 'invalid_argument',
+      id,
+    );
   }
 });
 

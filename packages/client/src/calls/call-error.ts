@@ -17,9 +17,11 @@ export function callError(response: Response, body: unknown): ServerError | AppE
 
 function platformCode(response: Response, errorType: string | undefined): ClientErrorCode | undefined {
   const { status } = response;
-  if (response.headers.get('x-fal-request-timeout-type') === 'user' || (errorType && timeouts.has(errorType))) return 'timed_out';
+  if (response.headers.get('x-fal-request-timeout-type') === 'user' || (errorType && timeouts.has(errorType)))
+    return 'timed_out';
   if (errorType === 'client_cancelled' || errorType === 'client_disconnected') return 'cancelled';
-  if (errorType !== undefined) return status === 503 ? 'server_unavailable' : status >= 500 ? 'server_error' : 'rejected';
+  if (errorType !== undefined)
+    return status === 503 ? 'server_unavailable' : status >= 500 ? 'server_error' : 'rejected';
   if (status === 401) return 'unauthenticated';
   if (status === 403) return 'permission_denied';
   if (status === 429) return 'too_many_requests';

@@ -42,9 +42,13 @@ export function toRequestStatus(value: unknown, requestId: string): RequestStatu
       };
     }
     default:
-      throw new ServerError('unexpected_answer', `The queue gave the request an unknown status: ${JSON.stringify(record['status'])}.`, {
-        requestId,
-      });
+      throw new ServerError(
+        'unexpected_answer',
+        `The queue gave the request an unknown status: ${JSON.stringify(record['status'])}.`,
+        {
+          requestId,
+        },
+      );
   }
 }
 

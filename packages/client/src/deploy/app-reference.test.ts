@@ -41,10 +41,14 @@ describe('references to apps', () => {
 
   test('that lead nowhere say so', () => {
     write('near.py');
-    assert.throws(() => resolveReference('far.py', folder), (error) => code('file_not_found')(error) && /near\.py/.test((error as { advice: string }).advice));
+    assert.throws(
+      () => resolveReference('far.py', folder),
+      (error) => code('file_not_found')(error) && /near\.py/.test((error as { advice: string }).advice),
+    );
     assert.throws(() => resolveReference('dir/thing::X', folder), code('file_not_found'));
     assert.throws(() => resolveReference('app.py::', folder), code('invalid_reference'));
-    for (const name of ['app.ts', 'app.js', 'app.mts::X']) assert.throws(() => resolveReference(name, folder), code('typescript_app'));
+    for (const name of ['app.ts', 'app.js', 'app.mts::X'])
+      assert.throws(() => resolveReference(name, folder), code('typescript_app'));
   });
 
   test('left out mean the only app of the project, then the only file of the folder', () => {

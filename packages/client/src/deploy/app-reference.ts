@@ -27,9 +27,13 @@ export function resolveReference(reference: AppReference | undefined, cwd: strin
     });
   }
   if (/\.[cm]?[jt]sx?$/.test(location)) {
-    throw new DeployError('typescript_app', `${location} is an app in TypeScript or JavaScript, which cannot be deployed yet.`, {
-      advice: 'Apps in TypeScript come with a package of their own; until then deploy Python apps.',
-    });
+    throw new DeployError(
+      'typescript_app',
+      `${location} is an app in TypeScript or JavaScript, which cannot be deployed yet.`,
+      {
+        advice: 'Apps in TypeScript come with a package of their own; until then deploy Python apps.',
+      },
+    );
   }
   if (name === undefined && !location.endsWith('.py')) return { kind: 'project', name: location };
   const path = resolve(cwd, location);
@@ -58,7 +62,9 @@ function discover(cwd: string): ResolvedReference {
       details: { candidates: apps },
     });
   }
-  const files = readdirSync(cwd).filter((name) => name.endsWith('.py')).sort();
+  const files = readdirSync(cwd)
+    .filter((name) => name.endsWith('.py'))
+    .sort();
   const [file] = files;
   if (file !== undefined && files.length === 1) return { kind: 'file', path: join(cwd, file), name: undefined };
   throw new DeployError(
@@ -91,9 +97,13 @@ function falTable(path: string): Record<string, unknown> | undefined {
   try {
     document = parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new DeployError('pyproject_invalid', `${path} cannot be read: ${String((error as Error).message).split('\n')[0]}`, {
-      cause: error,
-    });
+    throw new DeployError(
+      'pyproject_invalid',
+      `${path} cannot be read: ${String((error as Error).message).split('\n')[0]}`,
+      {
+        cause: error,
+      },
+    );
   }
   return (document['tool'] as { fal?: Record<string, unknown> } | undefined)?.fal;
 }

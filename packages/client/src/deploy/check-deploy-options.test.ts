@@ -17,7 +17,8 @@ const isRefused = (options: DeployOptions, isProjectApp = false): boolean => {
 test('limits of message and annotations are those of the reference, to the last one', () => {
   assert.equal(isRefused({ message: '😀'.repeat(2048) }), false, 'characters are counted, not code units');
   assert.equal(isRefused({ message: 'x'.repeat(2049) }), true);
-  const many = (count: number): Record<string, string> => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, 'v']));
+  const many = (count: number): Record<string, string> =>
+    Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, 'v']));
   assert.equal(isRefused({ annotations: many(32) }), false);
   assert.equal(isRefused({ annotations: many(33) }), true);
   assert.equal(isRefused({ annotations: { ['k'.repeat(64)]: '' } }), false);

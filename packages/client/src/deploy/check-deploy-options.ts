@@ -10,20 +10,26 @@ const reservedKeys = new Set(['openapi', 'message', 'annotations']);
 /** Refuses what the server would refuse, before anything is loaded. */
 export function checkDeployOptions(options: DeployOptions, isProjectApp: boolean): void {
   const { message, annotations = {}, strategy, attach } = options;
-  if (message !== undefined && [...message].length > longestMessage) {
-    throw refuse(`The message has ${[...message].length} characters; ${longestMessage} are possible.`);
-  }
+  // Code points, as Python counts them.
+  const length = message === undefined ? 0 : Array.from(message).length;
+  if (length > longestMessage) throw refuse(`The message has ${length} characters; ${longestMessage} are possible.`);
   const entries = Object.entries(annotations);
-  if (entries.length > mostAnnotations) throw refuse(`There are ${entries.length} annotations; ${mostAnnotations} are possible.`);
+  if (entries.length > mostAnnotations)
+    throw refuse(`There are ${entries.length} annotations; ${mostAnnotations} are possible.`);
   for (const [key, value] of entries) {
     if (key === '' || key.length > longestAnnotationKey) {
-      throw refuse(`The annotation key "${key.slice(0, longestAnnotationKey)}" has to have 1 to ${longestAnnotationKey} characters.`);
+      throw refuse(
+        `The annotation key "${key.slice(0, longestAnnotationKey)}" has to have 1 to ${longestAnnotationKey} characters.`,
+      );
     }
     if (reservedKeys.has(key)) throw refuse(`The annotation key "${key}" is taken by the platform.`);
     if (typeof value !== 'string') throw refuse(`The annotation "${key}" has to be a text.`);
   }
-  const bytes = Buffer.byteLength(`{${entries.map(([key, value]) => `${JSON.stringify(key)}: ${JSON.stringify(value)}`).join(', ')}}`);
-  if (bytes > mostAnnotationBytes) throw refuse(`The annotations have ${bytes} bytes as JSON; ${mostAnnotationBytes} are possible.`);
+  const bytes = Buffer.byteLength(
+    `{${entries.map(([key, value]) => `${JSON.stringify(key)}: ${JSON.stringify(value)}`).join(', ')}}`,
+  );
+  if (bytes > mostAnnotationBytes)
+    throw refuse(`The annotations have ${bytes} bytes as JSON; ${mostAnnotationBytes} are possible.`);
   if (attach !== undefined && strategy !== undefined && strategy !== 'rolling') {
     throw refuse('attach is for rolling deployments only; leave it out, or the strategy.');
   }

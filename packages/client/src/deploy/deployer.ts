@@ -96,13 +96,19 @@ export class Deployer {
         call: (path, payload, stop) => {
           const method = path.split('/').at(-1) ?? '';
           enter(phases[method] ?? phase);
-          return this.#forward(method, payload, stop, (part) => {
-            for (const log of part.logs ?? []) tell({ type: 'log', phase, log: toProgressLog(log) });
-            if (part.serviceUrls) {
-              const { playground, run, queue, ws, log } = part.serviceUrls;
-              tell({ type: 'urls', urls: { playground, run, queue, ws, log } });
-            }
-          }, (error) => (rpcError = error));
+          return this.#forward(
+            method,
+            payload,
+            stop,
+            (part) => {
+              for (const log of part.logs ?? []) tell({ type: 'log', phase, log: toProgressLog(log) });
+              if (part.serviceUrls) {
+                const { playground, run, queue, ws, log } = part.serviceUrls;
+                tell({ type: 'urls', urls: { playground, run, queue, ws, log } });
+              }
+            },
+            (error) => (rpcError = error),
+          );
         },
         upload: (files) => {
           enter('uploading');
@@ -111,9 +117,14 @@ export class Deployer {
           );
         },
         tell: (header) => {
-          if (header.type === 'ready') tell({ type: 'python', from: python.from, python: String(header['python']), fal: String(header['fal']) });
+          if (header.type === 'ready')
+            tell({ type: 'python', from: python.from, python: String(header['python']), fal: String(header['fal']) });
           if (header.type === 'loaded') {
-            tell({ type: 'loaded', appName: (header['appName'] as string | null) ?? null, objectName: (header['className'] as string | null) ?? null });
+            tell({
+              type: 'loaded',
+              appName: (header['appName'] as string | null) ?? null,
+              objectName: (header['className'] as string | null) ?? null,
+            });
           }
         },
         print: (text) => tell({ type: 'output', text }),
@@ -133,11 +144,15 @@ export class Deployer {
     onError: (error: ClientError) => void,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const method = IsolateController.methods.find((candidate) => candidate.name === name);
-    if (method === undefined) throw new BridgeCallError(Code.Unimplemented, `This client does not know the call ${name}.`);
+    if (method === undefined)
+      throw new BridgeCallError(Code.Unimplemented, `This client does not know the call ${name}.`);
     const request = fromBinary(method.input, payload);
     try {
       const answers = this.#rpc.stream({ signal }, (controller, rpc) => {
-        const call = controller[method.localName as 'run'] as unknown as (message: unknown, options: typeof rpc) => AsyncIterable<unknown> | Promise<unknown>;
+        const call = controller[method.localName as 'run'] as unknown as (
+          message: unknown,
+          options: typeof rpc,
+        ) => AsyncIterable<unknown> | Promise<unknown>;
         return each(call(request, rpc));
       });
       for await (const answer of answers) {
@@ -162,7 +177,9 @@ export class Deployer {
       FAL_REST_HOST: hostOf(hosts.accountUrl),
       FAL_RUN_HOST: hostOf(hosts.runUrl),
       FAL_QUEUE_RUN_HOST: hostOf(hosts.queueUrl),
-      ...(credentials.kind === 'key' ? { FAL_KEY: `${credentials.keyId}:${credentials.keySecret}`, FAL_FORCE_AUTH_BY_USER: undefined } : {}),
+      ...(credentials.kind === 'key'
+        ? { FAL_KEY: `${credentials.keyId}:${credentials.keySecret}`, FAL_FORCE_AUTH_BY_USER: undefined }
+        : {}),
       PYTHONUNBUFFERED: '1',
     };
   }

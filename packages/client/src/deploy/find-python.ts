@@ -22,7 +22,11 @@ const oldestMinor = 10;
  * upwards, `python3` on PATH; else one that `uv` prepares (downloaded once, then cached by uv).
  * @throws DeployError `python_not_found` when there is neither such a Python nor uv, saying what was looked at.
  */
-export async function findPython(cwd: string, environment: Environment, asked: string | undefined): Promise<PythonCommand> {
+export async function findPython(
+  cwd: string,
+  environment: Environment,
+  asked: string | undefined,
+): Promise<PythonCommand> {
   const looked: string[] = [];
   for (const candidate of candidates(cwd, environment, asked)) {
     const found = await inspect(candidate.command, cwd);
@@ -47,7 +51,11 @@ export async function findPython(cwd: string, environment: Environment, asked: s
   };
 }
 
-function candidates(cwd: string, environment: Environment, asked: string | undefined): { command: string; from: string }[] {
+function candidates(
+  cwd: string,
+  environment: Environment,
+  asked: string | undefined,
+): { command: string; from: string }[] {
   if (asked !== undefined) return [{ command: asked, from: 'asked for' }];
   const found: { command: string; from: string }[] = [];
   const active = environment['VIRTUAL_ENV'];
@@ -69,12 +77,14 @@ function candidates(cwd: string, environment: Environment, asked: string | undef
 
 /** Whether an interpreter could import `fal`, without importing it. */
 function inspect(python: string, cwd: string): Promise<{ hasFal: boolean; why: string }> {
-  const script = 'import sys,importlib.util as u;print(sys.version_info[0],sys.version_info[1],int(u.find_spec("fal") is not None))';
+  const script =
+    'import sys,importlib.util as u;print(sys.version_info[0],sys.version_info[1],int(u.find_spec("fal") is not None))';
   return new Promise((settle) => {
     execFile(python, ['-I', '-c', script], { cwd, timeout: 20_000 }, (error, stdout) => {
       if (error) return settle({ hasFal: false, why: 'cannot be started' });
       const [major, minor, hasFal] = stdout.trim().split(' ').map(Number);
-      if (major !== 3 || (minor ?? 0) < oldestMinor) return settle({ hasFal: false, why: `is Python ${major}.${minor}` });
+      if (major !== 3 || (minor ?? 0) < oldestMinor)
+        return settle({ hasFal: false, why: `is Python ${major}.${minor}` });
       settle({ hasFal: hasFal === 1, why: 'has no fal' });
     });
   });
@@ -100,7 +110,9 @@ function isExecutable(path: string): boolean {
 function notFound(looked: string[], advice: string): DeployError {
   return new DeployError(
     'python_not_found',
-    looked.length === 0 ? 'There is no Python on this machine.' : `No Python with fal was found. Looked at ${looked.join(', ')}.`,
+    looked.length === 0
+      ? 'There is no Python on this machine.'
+      : `No Python with fal was found. Looked at ${looked.join(', ')}.`,
     { advice, details: { looked } },
   );
 }

@@ -23,7 +23,11 @@ test('frames survive every way to cut their bytes', async () => {
     const frames = await decode(chunks);
     assert.deepEqual(
       frames.map(({ header, payload }) => [header.type, payload.length]),
-      [['one', 3], ['two', 0], ['three', 300]],
+      [
+        ['one', 3],
+        ['two', 0],
+        ['three', 300],
+      ],
     );
     assert.equal(frames[0]?.header['text'], 'ä');
     assert.deepEqual([...frames[0]!.payload], [1, 2, 3]);

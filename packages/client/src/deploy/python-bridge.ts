@@ -71,14 +71,22 @@ export async function runBridge(
   options.signal?.addEventListener('abort', stop, { once: true });
   try {
     const outcome = await converse(child, handlers, options.signal);
-    if (options.signal?.aborted) throw new ConnectionError('cancelled', 'The deploy was cancelled.', { cause: options.signal.reason });
+    if (options.signal?.aborted)
+      throw new ConnectionError('cancelled', 'The deploy was cancelled.', { cause: options.signal.reason });
     if (outcome) return outcome;
     const { code, failure } = await ended;
-    throw new DeployError('python_preparation_failed', `The Python that loads the app (${python.from}) ended before it was done${code === null ? '' : ` (exit ${code})`}.`, {
-      cause: failure,
-      advice: printed.trim() === '' ? `Try \`${python.command} -c "import fal"\`.` : `It said: ${printed.trim().split('\n').slice(-5).join(' | ')}`,
-      details: { output: printed },
-    });
+    throw new DeployError(
+      'python_preparation_failed',
+      `The Python that loads the app (${python.from}) ended before it was done${code === null ? '' : ` (exit ${code})`}.`,
+      {
+        cause: failure,
+        advice:
+          printed.trim() === ''
+            ? `Try \`${python.command} -c "import fal"\`.`
+            : `It said: ${printed.trim().split('\n').slice(-5).join(' | ')}`,
+        details: { output: printed },
+      },
+    );
   } finally {
     options.signal?.removeEventListener('abort', stop);
     child.stdin.end();
@@ -92,7 +100,8 @@ async function converse(
   handlers: BridgeHandlers,
   signal: AbortSignal | undefined,
 ): Promise<BridgeOutcome | undefined> {
-  const reply = (header: Record<string, unknown>, payload?: Uint8Array): void => void child.stdin.write(encodeFrame(header, payload));
+  const reply = (header: Record<string, unknown>, payload?: Uint8Array): void =>
+    void child.stdin.write(encodeFrame(header, payload));
   let hangUp: AbortController | undefined;
   /** A failure of ours (an upload, say): it ends the bridge and is thrown as it is. */
   let failed: { error: unknown } | undefined;

@@ -30,7 +30,8 @@ const partPolicy: RetryPolicy = {
   jitter: 0.2,
   shouldRetry: (error) =>
     isClientError(error) &&
-    (error.code === 'connection_lost' || (error instanceof ServerError && (error.status === 429 || (error.status ?? 0) >= 500))),
+    (error.code === 'connection_lost' ||
+      (error instanceof ServerError && (error.status === 429 || (error.status ?? 0) >= 500))),
 };
 
 /** Sends the files that the server lacks, several at a time, each once whatever its names are. */
@@ -82,7 +83,13 @@ export class FileUploader {
     }
   }
 
-  async #uploadFile(url: string, file: AppFile, signal: AbortSignal, slots: Slots, onBytes: (bytes: number) => void): Promise<void> {
+  async #uploadFile(
+    url: string,
+    file: AppFile,
+    signal: AbortSignal,
+    slots: Slots,
+    onBytes: (bytes: number) => void,
+  ): Promise<void> {
     const metadata = { size: file.size, mtime: file.mtime, mode: file.mode, hash: file.hash };
     const begun = await this.#http.send(`${url}/initiate`, { ...asJson(metadata), method: 'POST', signal });
     // Somebody else brought it in the meantime.
@@ -97,14 +104,23 @@ export class FileUploader {
       const parts = await Promise.all(
         Array.from({ length: count }, (_, index) =>
           slots(async () => {
-            const content = await readPart(handle, file, index * partBytes, Math.min(partBytes, size - index * partBytes));
+            const content = await readPart(
+              handle,
+              file,
+              index * partBytes,
+              Math.min(partBytes, size - index * partBytes),
+            );
             const part = await this.#uploadPart(`${url}/${uploadId}/${index + 1}`, content, signal);
             onBytes(content.length);
             return part;
           }),
         ),
       );
-      const done = await this.#http.send(`${url}/${uploadId}/complete`, { ...asJson({ parts, metadata }), method: 'POST', signal });
+      const done = await this.#http.send(`${url}/${uploadId}/complete`, {
+        ...asJson({ parts, metadata }),
+        method: 'POST',
+        signal,
+      });
       if (done.status !== 409) await readJson(done, url);
     } catch (error) {
       await this.#http.send(`${url}/${uploadId}/cancel`, { method: 'POST', timeoutMs: 5000 }).catch(() => undefined);

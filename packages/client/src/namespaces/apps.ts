@@ -1,7 +1,14 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { DeploymentStrategy } from '@lanner/protocol/controller';
 import { ServerError } from '../errors/client-error.ts';
-import { authModeNumber, toAppInfo, toRevisionInfo, type AppInfo, type AuthMode, type RevisionInfo } from '../records/app.ts';
+import {
+  authModeNumber,
+  toAppInfo,
+  toRevisionInfo,
+  type AppInfo,
+  type AuthMode,
+  type RevisionInfo,
+} from '../records/app.ts';
 import { toGpuCounts, type GpuCounts } from '../records/gpu-counts.ts';
 import { isInStates, toRunnerInfo, type RunnerInfo, type RunnerState } from '../records/runner.ts';
 import type { CallOptions, EnvironmentCallOptions } from '../transport/call-options.ts';
@@ -206,7 +213,9 @@ export class AppsNamespace {
 
   /** Deletes a revision. */
   async deleteRevision(revision: string, options: CallOptions = {}): Promise<void> {
-    await this.#rpc.change(options, (controller, rpc) => controller.deleteApplication({ applicationId: revision }, rpc));
+    await this.#rpc.change(options, (controller, rpc) =>
+      controller.deleteApplication({ applicationId: revision }, rpc),
+    );
   }
 }
 

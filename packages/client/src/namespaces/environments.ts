@@ -19,7 +19,10 @@ export class EnvironmentsNamespace {
   /** Makes an environment; a taken name is an error with code `already_exists`. */
   async create(name: string, options: EnvironmentsCreateOptions = {}): Promise<EnvironmentInfo> {
     const answer = await this.#rpc.change(options, (controller, rpc) =>
-      controller.createEnvironment({ name, ...(options.description === undefined ? {} : { description: options.description }) }, rpc),
+      controller.createEnvironment(
+        { name, ...(options.description === undefined ? {} : { description: options.description }) },
+        rpc,
+      ),
     );
     return toEnvironmentInfo(required(answer.environment, 'the new environment'));
   }

@@ -14,7 +14,16 @@ export interface KeysCreateOptions extends CallOptions {
   description?: string | undefined;
 }
 
-const presets: readonly KeyPreset[] = ['FULL', 'API', 'DEPLOY', 'READONLY', 'BILLING', 'COMPUTE', 'SERVERLESS', 'AGENT'];
+const presets: readonly KeyPreset[] = [
+  'FULL',
+  'API',
+  'DEPLOY',
+  'READONLY',
+  'BILLING',
+  'COMPUTE',
+  'SERVERLESS',
+  'AGENT',
+];
 
 /**
  * Keys of the account: `fal keys …`.
@@ -39,7 +48,10 @@ export class KeysNamespace {
   async create(options: KeysCreateOptions): Promise<CreatedKey> {
     const grant = grantOf(options);
     const answer = await this.#rpc.change(options, (controller, rpc) =>
-      controller.createUserKey({ ...grant, ...(options.description === undefined ? {} : { alias: options.description }) }, rpc),
+      controller.createUserKey(
+        { ...grant, ...(options.description === undefined ? {} : { alias: options.description }) },
+        rpc,
+      ),
     );
     return { keyId: answer.keyId, keySecret: answer.keySecret };
   }
@@ -57,7 +69,11 @@ export class KeysNamespace {
   }
 }
 
-function grantOf({ scope, preset, permissions }: KeysCreateOptions): { policyPreset: KeyPreset } | { policy: { permissions: string[] } } {
+function grantOf({
+  scope,
+  preset,
+  permissions,
+}: KeysCreateOptions): { policyPreset: KeyPreset } | { policy: { permissions: string[] } } {
   if ([scope, preset, permissions].filter((given) => given !== undefined).length !== 1) {
     throw refuse('A key needs exactly one of scope, preset and permissions.', 'For example { scope: "api" }.');
   }
@@ -79,4 +95,5 @@ function grantOf({ scope, preset, permissions }: KeysCreateOptions): { policyPre
   return { policyPreset: found };
 }
 
-const refuse = (message: string, advice: string): ConfigurationError => new ConfigurationError('invalid_argument', message, { advice });
+const refuse = (message: string, advice: string): ConfigurationError =>
+  new ConfigurationError('invalid_argument', message, { advice });

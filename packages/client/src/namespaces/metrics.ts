@@ -21,7 +21,9 @@ export class MetricsReader {
 
   /** GPUs of one app, found by the last part of its name. */
   async gpusOfApp(appName: string, options: CallOptions): Promise<Record<string, number>> {
-    const { apps = {} } = (await this.#read(options)) as { apps?: Record<string, { gpu_count_by_type?: Record<string, number> }> };
+    const { apps = {} } = (await this.#read(options)) as {
+      apps?: Record<string, { gpu_count_by_type?: Record<string, number> }>;
+    };
     const lastPart = (name: string): string => name.split('/').at(-1) ?? name;
     const matches = Object.keys(apps).filter((name) => lastPart(name) === lastPart(appName));
     const [match] = matches;
@@ -31,7 +33,9 @@ export class MetricsReader {
       });
     }
     if (matches.length > 1) {
-      throw new ServerError('conflict', `"${appName}" could be ${matches.join(' or ')}.`, { details: { candidates: matches } });
+      throw new ServerError('conflict', `"${appName}" could be ${matches.join(' or ')}.`, {
+        details: { candidates: matches },
+      });
     }
     return apps[match]?.gpu_count_by_type ?? {};
   }

@@ -35,7 +35,10 @@ export class QueueNamespace {
 
   async size(appName: string, options: QueueSizeOptions = {}): Promise<QueueSize> {
     const url = await this.#url(appName, options);
-    const answer = (await this.#http.json(options.byUser ? `${url}?by_user=true` : url, options)) as Record<string, unknown>;
+    const answer = (await this.#http.json(options.byUser ? `${url}?by_user=true` : url, options)) as Record<
+      string,
+      unknown
+    >;
     const size = answer['size'] ?? answer['queue_size'];
     return {
       size: typeof size === 'number' ? size : 0,
@@ -46,7 +49,10 @@ export class QueueNamespace {
   /** Removes the requests that wait; those being worked on go on. */
   async flush(appName: string, options: QueueFlushOptions = {}): Promise<void> {
     const url = await this.#url(appName, options);
-    const query = options.callerUserId === undefined ? '' : `?${new URLSearchParams({ caller_user_id: options.callerUserId })}`;
+    const query =
+      options.callerUserId === undefined
+        ? ''
+        : `?${new URLSearchParams({ caller_user_id: options.callerUserId }).toString()}`;
     await this.#http.json(url + query, { method: 'DELETE', signal: options.signal, timeoutMs: options.timeoutMs });
   }
 

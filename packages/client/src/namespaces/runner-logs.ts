@@ -46,7 +46,10 @@ export class RunnerLogs {
   read(runnerId: string, options: LogsOptions): Listing<LogEntry> {
     return new Listing(async () => {
       const { restUrl } = this.#settings.hosts();
-      const life = (await this.#http.json(`${restUrl}/runners/${encodeURIComponent(runnerId)}`, options)) as Record<string, unknown>;
+      const life = (await this.#http.json(`${restUrl}/runners/${encodeURIComponent(runnerId)}`, options)) as Record<
+        string,
+        unknown
+      >;
       const started = dateOf(life['started_at']);
       const ended = dateOf(life['ended_at']);
       const since = later(options.since, started);
@@ -57,7 +60,10 @@ export class RunnerLogs {
         if (options.search !== undefined) query.set('search', options.search);
         if (since) query.set('since', since.toISOString());
         if (until !== null) query.set('until', until);
-        const page = (await this.#http.json(`${restUrl}/logs/history?${query}`, { ...callPart(options), method: 'POST' })) as {
+        const page = (await this.#http.json(`${restUrl}/logs/history?${query.toString()}`, {
+          ...callPart(options),
+          method: 'POST',
+        })) as {
           items?: unknown[];
           next_until?: string | null;
         };
@@ -76,7 +82,7 @@ export class RunnerLogs {
     const since = options.since ?? new Date(Date.now() - 60_000);
     const query = new URLSearchParams({ job_id: runnerId, since: since.toISOString() });
     if (options.search !== undefined) query.set('search', options.search);
-    const response = await this.#http.send(`${this.#settings.hosts().restUrl}/logs/stream?${query}`, {
+    const response = await this.#http.send(`${this.#settings.hosts().restUrl}/logs/stream?${query.toString()}`, {
       ...callPart(options),
       method: 'POST',
       headers: { accept: 'text/event-stream', 'cache-control': 'no-store' },

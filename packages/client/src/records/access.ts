@@ -1,5 +1,10 @@
 import { timestampDate, type Timestamp } from '@bufbuild/protobuf/wkt';
-import { CreateUserKeyRequest_Scope, type EnvironmentInfo as EnvironmentMessage, type Secret, type UserKeyInfo } from '@lanner/protocol/controller';
+import {
+  CreateUserKeyRequest_Scope,
+  type EnvironmentInfo as EnvironmentMessage,
+  type Secret,
+  type UserKeyInfo,
+} from '@lanner/protocol/controller';
 
 /** The older of the two ways to say what a key may do. */
 export type KeyScope = 'admin' | 'api';

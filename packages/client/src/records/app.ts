@@ -52,7 +52,11 @@ const authModes: Readonly<Record<number, AuthMode>> = {
 
 /** The wire number of an auth mode. */
 export function authModeNumber(mode: AuthMode): ApplicationAuthMode {
-  return { private: ApplicationAuthMode.PRIVATE, public: ApplicationAuthMode.PUBLIC, shared: ApplicationAuthMode.SHARED }[mode];
+  return {
+    private: ApplicationAuthMode.PRIVATE,
+    public: ApplicationAuthMode.PUBLIC,
+    shared: ApplicationAuthMode.SHARED,
+  }[mode];
 }
 
 export function toAppInfo(alias: AliasInfo): AppInfo {

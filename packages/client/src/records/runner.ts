@@ -1,4 +1,8 @@
-import { RunnerInfo_ReplaceState, RunnerInfo_State, type RunnerInfo as RunnerMessage } from '@lanner/protocol/controller';
+import {
+  RunnerInfo_ReplaceState,
+  RunnerInfo_State,
+  type RunnerInfo as RunnerMessage,
+} from '@lanner/protocol/controller';
 import { nameOf, type Unknown } from './known-or-number.ts';
 
 /** What a runner is doing. `DEAD` is the older word for `TERMINATED`. */

@@ -6,11 +6,18 @@ import { toAppInfo } from './app.ts';
 import { isInStates, toRunnerInfo } from './runner.ts';
 
 test('values of newer servers are kept as numbers and never thrown on', () => {
-  const runner = toRunnerInfo(create(RunnerInfoSchema, { state: 77 as RunnerInfo['state'] & number, replacement: 5 as RunnerInfo['replacement'] }));
+  const runner = toRunnerInfo(
+    create(RunnerInfoSchema, {
+      state: 77 as RunnerInfo['state'] & number,
+      replacement: 5 as RunnerInfo['replacement'],
+    }),
+  );
   assert.deepEqual([runner.state, runner.replacement], [{ unknown: 77 }, { unknown: 5 }]);
   assert.equal(isInStates(runner, undefined), true);
   assert.equal(isInStates(runner, ['IDLE']), false);
-  assert.deepEqual(toAppInfo(create(AliasInfoSchema, { authMode: 9 as AliasInfo['authMode'] })).authMode, { unknown: 9 });
+  assert.deepEqual(toAppInfo(create(AliasInfoSchema, { authMode: 9 as AliasInfo['authMode'] })).authMode, {
+    unknown: 9,
+  });
 });
 
 test('a runner without state runs, and DEAD is found as TERMINATED', () => {
@@ -20,7 +27,9 @@ test('a runner without state runs, and DEAD is found as TERMINATED', () => {
 });
 
 test('leases become records with dates', () => {
-  const runner = toRunnerInfo(create(RunnerInfoSchema, { externalMetadata: { leases: [{ request_id: 'r', leased_at_epoch: 1.5 }] } }));
+  const runner = toRunnerInfo(
+    create(RunnerInfoSchema, { externalMetadata: { leases: [{ request_id: 'r', leased_at_epoch: 1.5 }] } }),
+  );
   assert.deepEqual(runner.leases, [{ requestId: 'r', callerUserId: null, leasedAt: new Date(1500) }]);
 });
 

@@ -58,10 +58,14 @@ export function parseConfig(text: string, path: string): Omit<ConfigFile, 'exist
   try {
     document = parse(text);
   } catch (error) {
-    throw new ConfigurationError('invalid_config_file', `The configuration file ${path} is not TOML: ${firstLine(error)}`, {
-      cause: error,
-      advice: 'Correct the line, or remove the file.',
-    });
+    throw new ConfigurationError(
+      'invalid_config_file',
+      `The configuration file ${path} is not TOML: ${firstLine(error)}`,
+      {
+        cause: error,
+        advice: 'Correct the line, or remove the file.',
+      },
+    );
   }
   const internal = tableOf(document['__internal__']);
   const profiles = new Map<string, Profile>();
@@ -75,8 +79,11 @@ export function parseConfig(text: string, path: string): Omit<ConfigFile, 'exist
 const homeOf = (environment: Environment): string => environment['HOME'] || homedir();
 
 function tableOf(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
-const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+const firstLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';

@@ -43,7 +43,8 @@ export function resolveCredentials(sources: CredentialSources): Credentials {
     malformed = found?.from;
     const id = readVariable(environment, 'KEY_ID')?.value;
     const secret = readVariable(environment, 'KEY_SECRET')?.value;
-    if (!found && id && secret) return { kind: 'key', keyId: id, keySecret: secret, from: 'FAL_KEY_ID and FAL_KEY_SECRET' };
+    if (!found && id && secret)
+      return { kind: 'key', keyId: id, keySecret: secret, from: 'FAL_KEY_ID and FAL_KEY_SECRET' };
   }
   const token = loginFile.text?.split('\n')[1]?.trim();
   if (token && tokenIsFresh(token, sources.nowMs)) return { kind: 'login', accessToken: token, from: loginFile.path };
@@ -92,7 +93,11 @@ export function grpcMetadata(credentials: Credentials, teamUserId: string | unde
   };
 }
 
-function findKey(environment: Environment, config: ConfigFile, profile: string | undefined): { value: string; from: string } | undefined {
+function findKey(
+  environment: Environment,
+  config: ConfigFile,
+  profile: string | undefined,
+): { value: string; from: string } | undefined {
   const fromEnvironment = readVariable(environment, 'KEY');
   if (fromEnvironment) return fromEnvironment;
   const key = profile === undefined ? undefined : config.profiles.get(profile)?.key;

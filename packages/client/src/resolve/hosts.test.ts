@@ -18,14 +18,62 @@ describe('hosts', () => {
 
   // The worked values of the official client.
   const worked: [Record<string, string>, string, string, string, string][] = [
-    [{ FAL_HOST: 'api.lanner.example' }, 'https://rest.lanner.example', 'https://rest.lanner.example', 'lanner.example', 'queue.lanner.example'],
-    [{ FAL_HOST: 'api.lanner.example:8443' }, 'https://rest.lanner.example:8443', 'https://rest.lanner.example:8443', 'lanner.example:8443', 'queue.lanner.example:8443'],
-    [{ FAL_GRPC_HOST: 'lanner.example' }, 'https://lanner.example', 'https://lanner.example', 'lanner.example', 'queue.lanner.example'],
-    [{ FAL_GRPC_HOST: 'grpc.l.example', FAL_REST_HOST: 'rest.l.example' }, 'https://rest.l.example', 'https://grpc.l.example', 'grpc.l.example', 'queue.grpc.l.example'],
-    [{ FAL_GRPC_HOST: 'my-api.example' }, 'https://my-api.example', 'https://my-rest.example', 'my-example', 'queue.my-example'],
-    [{ FAL_HOST: 'api.alpha.corp.ai' }, 'https://rest.alpha.corp.ai', 'https://rest.alpha.corp.ai', 'corp.run', 'queue.corp.run'],
-    [{ ISOLATE_TEST_MODE: '1', FAL_HOST: 'localhost:6005' }, 'http://localhost:6005', 'http://localhost:6005', 'localhost:6005', 'queue.localhost:6005'],
-    [{ ISOLATE_AUTH_DISABLED: '1', FAL_HOST: 'api.x.test' }, 'http://rest.x.test', 'http://rest.x.test', 'x.test', 'queue.x.test'],
+    [
+      { FAL_HOST: 'api.lanner.example' },
+      'https://rest.lanner.example',
+      'https://rest.lanner.example',
+      'lanner.example',
+      'queue.lanner.example',
+    ],
+    [
+      { FAL_HOST: 'api.lanner.example:8443' },
+      'https://rest.lanner.example:8443',
+      'https://rest.lanner.example:8443',
+      'lanner.example:8443',
+      'queue.lanner.example:8443',
+    ],
+    [
+      { FAL_GRPC_HOST: 'lanner.example' },
+      'https://lanner.example',
+      'https://lanner.example',
+      'lanner.example',
+      'queue.lanner.example',
+    ],
+    [
+      { FAL_GRPC_HOST: 'grpc.l.example', FAL_REST_HOST: 'rest.l.example' },
+      'https://rest.l.example',
+      'https://grpc.l.example',
+      'grpc.l.example',
+      'queue.grpc.l.example',
+    ],
+    [
+      { FAL_GRPC_HOST: 'my-api.example' },
+      'https://my-api.example',
+      'https://my-rest.example',
+      'my-example',
+      'queue.my-example',
+    ],
+    [
+      { FAL_HOST: 'api.alpha.corp.ai' },
+      'https://rest.alpha.corp.ai',
+      'https://rest.alpha.corp.ai',
+      'corp.run',
+      'queue.corp.run',
+    ],
+    [
+      { ISOLATE_TEST_MODE: '1', FAL_HOST: 'localhost:6005' },
+      'http://localhost:6005',
+      'http://localhost:6005',
+      'localhost:6005',
+      'queue.localhost:6005',
+    ],
+    [
+      { ISOLATE_AUTH_DISABLED: '1', FAL_HOST: 'api.x.test' },
+      'http://rest.x.test',
+      'http://rest.x.test',
+      'x.test',
+      'queue.x.test',
+    ],
   ];
   for (const [environment, account, rest, run, queue] of worked) {
     test(`follow from ${JSON.stringify(environment)}`, () => {
@@ -38,7 +86,12 @@ describe('hosts', () => {
   }
 
   test('come from LANNER_ variables before FAL_ ones, and from code before both', () => {
-    const environment = { LANNER_HOST: 'mine:1', FAL_GRPC_HOST: 'theirs:2', LANNER_RUN_HOST: 'run:3', FAL_RUN_HOST: 'run:4' };
+    const environment = {
+      LANNER_HOST: 'mine:1',
+      FAL_GRPC_HOST: 'theirs:2',
+      LANNER_RUN_HOST: 'run:3',
+      FAL_RUN_HOST: 'run:4',
+    };
     assert.equal(resolveHosts(environment, undefined, undefined).grpc, 'mine:1');
     assert.equal(resolveHosts(environment, undefined, undefined).runUrl, 'https://run:3');
     assert.equal(resolveHosts(environment, 'code:5', undefined).grpc, 'code:5');

@@ -32,7 +32,10 @@ export function resolveHosts(
   const found = explicitHost
     ? { value: explicitHost, from: 'the option host' }
     : (firstOf(environment, ['LANNER_GRPC_HOST', 'LANNER_HOST', 'FAL_GRPC_HOST']) ??
-      guarded(firstOf(environment, ['FAL_HOST']) ?? profileHost ?? { value: defaultHost, from: 'the default' }, testMode));
+      guarded(
+        firstOf(environment, ['FAL_HOST']) ?? profileHost ?? { value: defaultHost, from: 'the default' },
+        testMode,
+      ));
   const grpc = checked(found);
   const scheme = testMode || readFlag(environment, 'ISOLATE_AUTH_DISABLED') ? 'http' : 'https';
   const restHost = readVariable(environment, 'REST_HOST')?.value;
@@ -63,14 +66,22 @@ function firstOf(environment: Environment, names: string[]): { value: string; fr
 
 function guarded(found: { value: string; from: string }, testMode: boolean): { value: string; from: string } {
   if (testMode || found.value.startsWith('api')) return found;
-  throw new ConfigurationError('invalid_host', `The host "${found.value}" from ${found.from} does not start with "api".`, {
-    advice: 'Set LANNER_HOST or FAL_GRPC_HOST for a host of another name: these are taken as they are.',
-  });
+  throw new ConfigurationError(
+    'invalid_host',
+    `The host "${found.value}" from ${found.from} does not start with "api".`,
+    {
+      advice: 'Set LANNER_HOST or FAL_GRPC_HOST for a host of another name: these are taken as they are.',
+    },
+  );
 }
 
 function checked(found: { value: string; from: string }): string {
   if (/^[^\s/@?#]+$/.test(found.value)) return found.value;
-  throw new ConfigurationError('invalid_host', `The host "${found.value}" from ${found.from} is not a name with an optional port.`, {
-    advice: 'Give it without scheme and path, e.g. "localhost:8443".',
-  });
+  throw new ConfigurationError(
+    'invalid_host',
+    `The host "${found.value}" from ${found.from} is not a name with an optional port.`,
+    {
+      advice: 'Give it without scheme and path, e.g. "localhost:8443".',
+    },
+  );
 }

@@ -33,7 +33,8 @@ describe('settings', () => {
   });
   after(() => rmSync(home, { recursive: true, force: true }));
 
-  const settings = (environment: Record<string, string>, input: SettingsInput = {}) => createSettings(input, { HOME: home, ...environment });
+  const settings = (environment: Record<string, string>, input: SettingsInput = {}) =>
+    createSettings(input, { HOME: home, ...environment });
   const keyId = (environment: Record<string, string>, input?: SettingsInput): string => {
     const found = settings(environment, input).credentials();
     return found.kind === 'key' ? found.keyId : found.kind;
@@ -67,7 +68,11 @@ describe('settings', () => {
     assert.equal(keyId({}), 'prod-id');
     assert.equal(keyId({ FAL_PROFILE: 'other' }), 'other-id');
     assert.equal(keyId({ FAL_PROFILE: 'prod' }, { profile: 'other' }), 'other-id');
-    assert.equal(failure({ FAL_PROFILE: 'unknown', FAL_HOME_DIR: '/no/such/folder' }).code, 'no_credentials', 'an unknown FAL_PROFILE is none');
+    assert.equal(
+      failure({ FAL_PROFILE: 'unknown', FAL_HOME_DIR: '/no/such/folder' }).code,
+      'no_credentials',
+      'an unknown FAL_PROFILE is none',
+    );
     const unknown = failure({}, { profile: 'unknown' });
     assert.equal(unknown.code, 'invalid_profile');
     assert.match(unknown.message, /"prod", "other", "broken"/);
@@ -85,7 +90,10 @@ describe('settings', () => {
     const fromVariable = failure({ FAL_KEY: 'secret-without-colon', FAL_KEY_ID: 'half', FAL_KEY_SECRET: 's' });
     assert.equal(fromVariable.code, 'invalid_key');
     assert.match(fromVariable.message, /FAL_KEY/);
-    assert.doesNotMatch(JSON.stringify([fromVariable.message, fromVariable.advice, fromVariable.details]), /secret-without/);
+    assert.doesNotMatch(
+      JSON.stringify([fromVariable.message, fromVariable.advice, fromVariable.details]),
+      /secret-without/,
+    );
     assert.match(failure({ FAL_PROFILE: 'broken' }).message, /profile "broken"/);
     assert.equal(failure({}, { apiKey: 'no-colon' }).code, 'invalid_key');
   });
@@ -93,7 +101,14 @@ describe('settings', () => {
   test('name every place that was looked at when there is nothing', () => {
     const nothing = failure(nowhere);
     assert.equal(nothing.code, 'no_credentials');
-    for (const place of ['apiKey', 'LANNER_KEY', 'FAL_KEY', '/no/such/config.toml', 'FAL_KEY_SECRET', '/no/such/folder/auth0_token']) {
+    for (const place of [
+      'apiKey',
+      'LANNER_KEY',
+      'FAL_KEY',
+      '/no/such/config.toml',
+      'FAL_KEY_SECRET',
+      '/no/such/folder/auth0_token',
+    ]) {
       assert.ok(nothing.message.includes(place), place);
     }
   });
@@ -131,7 +146,10 @@ describe('settings', () => {
 
   test('are not looked at before they are needed', async () => {
     const client = new ServerlessClient({ apiKey: 'no-colon', environment: { HOME: home, FAL_HOST: 'nonsense' } });
-    await assert.rejects(async () => client.apps.list(), (error) => isClientError(error) && error.code === 'invalid_key');
+    await assert.rejects(
+      async () => client.apps.list(),
+      (error) => isClientError(error) && error.code === 'invalid_key',
+    );
     await client[Symbol.asyncDispose]();
     await assert.rejects(
       async () => client.apps.list(),

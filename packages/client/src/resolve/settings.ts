@@ -46,7 +46,11 @@ export function createSettings(input: SettingsInput, environment: Environment): 
  * @throws ConfigurationError `invalid_profile` when the one asked for in code is not in the file; elsewhere an unknown
  *   name means no profile, as with the official client.
  */
-export function profileFor(environment: Environment, asked: string | undefined, config: ConfigFile): string | undefined {
+export function profileFor(
+  environment: Environment,
+  asked: string | undefined,
+  config: ConfigFile,
+): string | undefined {
   if (asked !== undefined) {
     if (config.profiles.has(asked)) return asked;
     throw new ConfigurationError(
@@ -66,7 +70,9 @@ function profileHost(
   input: SettingsInput,
   config: () => ConfigFile,
 ): { value: string; from: string } | undefined {
-  const known = ['LANNER_GRPC_HOST', 'LANNER_HOST', 'FAL_GRPC_HOST', 'FAL_HOST'].some((name) => environment[name]?.trim());
+  const known = ['LANNER_GRPC_HOST', 'LANNER_HOST', 'FAL_GRPC_HOST', 'FAL_HOST'].some((name) =>
+    environment[name]?.trim(),
+  );
   if (input.host || known) return undefined;
   const name = profileFor(environment, undefined, config());
   const host = name === undefined ? undefined : config().profiles.get(name)?.host;

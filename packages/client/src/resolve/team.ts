@@ -16,10 +16,14 @@ export function createTeamLookup(settings: Settings, http: () => HttpClient): ()
     const teams = parseTeams(await readJson(await http().sendAsUser(url), url));
     const team = teams.find((candidate) => candidate.nickname.toLowerCase() === nickname.toLowerCase());
     if (team) return team.userId;
-    throw new ConfigurationError('unknown_team', `This login is not in a team "${nickname}"; it has ${teams.map((each) => each.nickname).join(', ')}.`, {
-      advice: 'Choose one of these, or unset the team.',
-      details: { candidates: teams.map((each) => each.nickname) },
-    });
+    throw new ConfigurationError(
+      'unknown_team',
+      `This login is not in a team "${nickname}"; it has ${teams.map((each) => each.nickname).join(', ')}.`,
+      {
+        advice: 'Choose one of these, or unset the team.',
+        details: { candidates: teams.map((each) => each.nickname) },
+      },
+    );
   };
   return () => {
     if (settings.credentials().kind !== 'login') return Promise.resolve(undefined);

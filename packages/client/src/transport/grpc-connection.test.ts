@@ -42,7 +42,11 @@ describe('the connection to the controller', () => {
     server.on('session', () => sessions++);
     await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
     const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    client = new ServerlessClient({ host, apiKey: 'the-id:the:secret', environment: { ISOLATE_TEST_MODE: '1', FAL_CONFIG_PATH: '/no/such/file' } });
+    client = new ServerlessClient({
+      host,
+      apiKey: 'the-id:the:secret',
+      environment: { ISOLATE_TEST_MODE: '1', FAL_CONFIG_PATH: '/no/such/file' },
+    });
   });
   after(async () => {
     client.close();
@@ -103,11 +107,14 @@ describe('the connection to the controller', () => {
       behave = () => {
         throw new ConnectError('The sentence of the server.', status, { 'x-fal-request-id': 'r9' });
       };
-      await assert.rejects(async () => client.keys.list(), (error: Error & { requestId?: string }) => {
-        assert.equal(error.message, 'The sentence of the server.');
-        assert.equal(error.requestId, 'r9');
-        return code(wanted)(error);
-      });
+      await assert.rejects(
+        async () => client.keys.list(),
+        (error: Error & { requestId?: string }) => {
+          assert.equal(error.message, 'The sentence of the server.');
+          assert.equal(error.requestId, 'r9');
+          return code(wanted)(error);
+        },
+      );
     }
   });
 

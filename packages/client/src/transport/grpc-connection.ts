@@ -38,12 +38,18 @@ export class GrpcConnection {
   }
 
   /** Calls that change nothing: repeated while the server is unavailable (5 tries, 0.1 s doubling, as the reference). */
-  async read<T>(options: CallOptions | undefined, run: (controller: Controller, rpc: RpcOptions) => Promise<T>): Promise<T> {
+  async read<T>(
+    options: CallOptions | undefined,
+    run: (controller: Controller, rpc: RpcOptions) => Promise<T>,
+  ): Promise<T> {
     return this.#call(options, isUnavailable, run);
   }
 
   /** Calls that change something: repeated only when the connection could not even be made. */
-  async change<T>(options: CallOptions | undefined, run: (controller: Controller, rpc: RpcOptions) => Promise<T>): Promise<T> {
+  async change<T>(
+    options: CallOptions | undefined,
+    run: (controller: Controller, rpc: RpcOptions) => Promise<T>,
+  ): Promise<T> {
     return this.#call(options, wasNeverSent, run);
   }
 
@@ -96,7 +102,10 @@ export class GrpcConnection {
   }
 
   #connect(): { controller: Controller } {
-    if (this.#closed) throw new ConfigurationError('client_closed', 'This client was closed.', { advice: 'Make a new ServerlessClient.' });
+    if (this.#closed)
+      throw new ConfigurationError('client_closed', 'This client was closed.', {
+        advice: 'Make a new ServerlessClient.',
+      });
     if (this.#open) return this.#open;
     const { environment } = this.#settings;
     const plain = readFlag(environment, 'ISOLATE_TEST_MODE');
@@ -105,7 +114,9 @@ export class GrpcConnection {
     const sessions = new Http2SessionManager(
       baseUrl,
       { idleConnectionTimeoutMs: idleConnectionMs, pingIntervalMs: pingEveryMs },
-      plain ? {} : { ...(trust.ca === undefined ? {} : { ca: trust.ca }), rejectUnauthorized: trust.rejectUnauthorized },
+      plain
+        ? {}
+        : { ...(trust.ca === undefined ? {} : { ca: trust.ca }), rejectUnauthorized: trust.rejectUnauthorized },
     );
     const transport: Transport = createGrpcTransport({
       baseUrl,

@@ -18,7 +18,10 @@ export interface HttpRequest extends CallOptions {
 }
 
 /** The part of `fetch` we need; the default one speaks over Node's own HTTP so that private authorities can be trusted. */
-export type Fetch = (url: string, init: { method: string; headers: Record<string, string>; body?: string | Uint8Array; signal?: AbortSignal }) => Promise<Response>;
+export type Fetch = (
+  url: string,
+  init: { method: string; headers: Record<string, string>; body?: string | Uint8Array; signal?: AbortSignal },
+) => Promise<Response>;
 
 /** Name and version sent with plain HTTP calls. */
 const userAgent = 'lanner-client/0.1.0 (typescript)';
@@ -58,7 +61,10 @@ export class HttpClient {
   }
 
   async #send(url: string, request: HttpRequest, signing: Record<string, string>): Promise<Response> {
-    if (this.#closed) throw new ConfigurationError('client_closed', 'This client was closed.', { advice: 'Make a new ServerlessClient.' });
+    if (this.#closed)
+      throw new ConfigurationError('client_closed', 'This client was closed.', {
+        advice: 'Make a new ServerlessClient.',
+      });
     const timeout = request.timeoutMs === undefined ? undefined : AbortSignal.timeout(request.timeoutMs);
     const signals = [request.signal, timeout].filter((signal) => signal !== undefined);
     const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
@@ -71,7 +77,8 @@ export class HttpClient {
         ...(signal ? { signal } : {}),
       });
     } catch (error) {
-      if (request.signal?.aborted) throw new ConnectionError('cancelled', 'The call was cancelled.', { cause: request.signal.reason });
+      if (request.signal?.aborted)
+        throw new ConnectionError('cancelled', 'The call was cancelled.', { cause: request.signal.reason });
       const { host } = new URL(url);
       if (timeout?.aborted) {
         throw new ConnectionError('timed_out', `${host} did not answer within ${request.timeoutMs} ms.`, {
@@ -99,11 +106,15 @@ export async function readJson(response: Response, url: string): Promise<unknown
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new ServerError('unexpected_answer', `${new URL(url).host} answered ${response.status} with something that is not JSON.`, {
-      cause: error,
-      status: response.status,
-      advice: 'Is this a Lanner or fal server? Check the host.',
-    });
+    throw new ServerError(
+      'unexpected_answer',
+      `${new URL(url).host} answered ${response.status} with something that is not JSON.`,
+      {
+        cause: error,
+        status: response.status,
+        advice: 'Is this a Lanner or fal server? Check the host.',
+      },
+    );
   }
 }
 
@@ -116,10 +127,14 @@ export function answerError(response: Response, text: string): ServerError {
     // Not JSON: the text itself is what there is to say.
   }
   const message = typeof detail === 'string' && detail !== '' ? detail : JSON.stringify(detail);
-  return new ServerError(codeOfStatus(response.status), message === '""' ? `The server answered ${response.status}.` : message, {
-    status: response.status,
-    requestId: response.headers.get('x-fal-request-id') ?? undefined,
-  });
+  return new ServerError(
+    codeOfStatus(response.status),
+    message === '""' ? `The server answered ${response.status}.` : message,
+    {
+      status: response.status,
+      requestId: response.headers.get('x-fal-request-id') ?? undefined,
+    },
+  );
 }
 
 function codeOfStatus(status: number): ClientErrorCode {
@@ -175,7 +190,8 @@ class NodeAgents {
 
 function toResponse(incoming: IncomingMessage): Response {
   const headers = new Headers();
-  for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2) headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!);
+  for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2)
+    headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!);
   const status = incoming.statusCode ?? 500;
   const isEmpty = status === 204 || status === 205 || status === 304;
   if (isEmpty) incoming.resume();

@@ -12,7 +12,11 @@ export interface RetryPolicy {
 }
 
 /** Runs until it succeeds, the policy ends, or the signal fires; throws the last error. */
-export async function withRetries<T>(policy: RetryPolicy, signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
+export async function withRetries<T>(
+  policy: RetryPolicy,
+  signal: AbortSignal | undefined,
+  run: () => Promise<T>,
+): Promise<T> {
   let delayMs = policy.firstDelayMs;
   for (let attempt = 1; ; attempt++) {
     try {

@@ -18,7 +18,8 @@ const codes: Readonly<Record<number, ClientErrorCode>> = {
 const advices: Partial<Record<ClientErrorCode, string>> = {
   unauthenticated: 'Check the key: it may be revoked, or belong to another platform than the host.',
   permission_denied: 'Use a key with more permissions.',
-  not_supported_by_server: 'The server is older than this client, or is no Lanner or fal server; update it or check the host.',
+  not_supported_by_server:
+    'The server is older than this client, or is no Lanner or fal server; update it or check the host.',
 };
 
 /** Whatever a gRPC call threw, as one of ours. The server's sentence is kept as it is. */
@@ -36,9 +37,11 @@ export function fromRpcError(error: unknown, target: string, signal?: AbortSigna
       advice: 'Give a larger timeoutMs, or look whether the server is busy.',
     });
   }
-  if (failure.code === Code.Canceled) return new ConnectionError('cancelled', 'The call was cancelled.', { cause: error, requestId });
+  if (failure.code === Code.Canceled)
+    return new ConnectionError('cancelled', 'The call was cancelled.', { cause: error, requestId });
   const code = codes[failure.code];
-  if (code !== undefined) return new ServerError(code, failure.rawMessage, { cause: error, requestId, advice: advices[code] });
+  if (code !== undefined)
+    return new ServerError(code, failure.rawMessage, { cause: error, requestId, advice: advices[code] });
   const unreachable = connectionFailure(failure, target);
   if (unreachable) return unreachable;
   if (failure.code === Code.Unavailable) {
@@ -53,5 +56,10 @@ export function fromRpcError(error: unknown, target: string, signal?: AbortSigna
 
 /** UNAVAILABLE, in words of ours: the only answer after which the reference repeats a call. */
 export function isUnavailable(error: unknown): boolean {
-  return error instanceof ConnectionError && error.code !== 'cancelled' && error.code !== 'timed_out' && error.code !== 'certificate_not_trusted';
+  return (
+    error instanceof ConnectionError &&
+    error.code !== 'cancelled' &&
+    error.code !== 'timed_out' &&
+    error.code !== 'certificate_not_trusted'
+  );
 }

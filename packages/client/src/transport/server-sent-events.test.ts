@@ -16,12 +16,15 @@ async function read(...chunks: (string | Uint8Array)[]): Promise<ServerSentEvent
 }
 
 test('events have names, several lines and any line end; comments are nothing', async () => {
-  assert.deepEqual(await read(': hello\n\ndata: 1\n\nevent: error\r\ndata: a\r\ndata:b\r\n\r\n', 'data: 3\r\rdata\n\n'), [
-    { event: 'message', data: '1' },
-    { event: 'error', data: 'a\nb' },
-    { event: 'message', data: '3' },
-    { event: 'message', data: '' },
-  ]);
+  assert.deepEqual(
+    await read(': hello\n\ndata: 1\n\nevent: error\r\ndata: a\r\ndata:b\r\n\r\n', 'data: 3\r\rdata\n\n'),
+    [
+      { event: 'message', data: '1' },
+      { event: 'error', data: 'a\nb' },
+      { event: 'message', data: '3' },
+      { event: 'message', data: '' },
+    ],
+  );
 });
 
 test('characters and line ends may be cut anywhere', async () => {

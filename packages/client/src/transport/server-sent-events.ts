@@ -11,7 +11,10 @@ export interface ServerSentEvent {
 const longestLine = 64 * 1024 * 1024;
 
 /** The events of a response, as they arrive. Comments are skipped; leaving the loop closes the connection. */
-export async function* readServerSentEvents(response: Response, signal?: AbortSignal): AsyncGenerator<ServerSentEvent, void, undefined> {
+export async function* readServerSentEvents(
+  response: Response,
+  signal?: AbortSignal,
+): AsyncGenerator<ServerSentEvent, void, undefined> {
   let event = 'message';
   let data: string[] = [];
   try {
@@ -31,7 +34,10 @@ export async function* readServerSentEvents(response: Response, signal?: AbortSi
     }
   } catch (error) {
     if (signal?.aborted) throw new ConnectionError('cancelled', 'The call was cancelled.', { cause: signal.reason });
-    throw new ConnectionError('connection_lost', 'The stream of events broke.', { cause: error, advice: 'Call again.' });
+    throw new ConnectionError('connection_lost', 'The stream of events broke.', {
+      cause: error,
+      advice: 'Call again.',
+    });
   }
 }
 
