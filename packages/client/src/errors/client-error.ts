@@ -46,7 +46,6 @@ export type ClientErrorCode =
   | 'build_failed'
   | 'deploy_failed'
   | 'upload_failed'
-  | 'file_too_large'
   | 'function_raised'
   | 'result_not_json';
 

@@ -37,7 +37,7 @@ export function createSettings(input: SettingsInput, environment: Environment): 
         nowMs: Date.now(),
       }),
     ),
-    team: once(() => input.team ?? readVariable(environment, 'TEAM')?.value ?? config().team),
+    team: once(() => input.team ?? (environment['LANNER_TEAM'] || config().team)),
   };
 }
 
