@@ -157,6 +157,47 @@ describe('lanner exec where the environment leads elsewhere', () => {
     assert.equal(askedElsewhere, 2);
   });
 
+  it('deploys, runs and calls by the hosts of the hosted platform, whoever calls', async () => {
+    const env = corporate();
+    proxy.seen.length = 0;
+    const cli = join(python.bin, 'fal');
+    const deployed = await output(
+      exec([cli, 'deploy', 'test/system/apps/simple.py::SimpleApp', '--app-name', 'by-exec'], env),
+    );
+    assert.match(
+      deployed.replace(/\n\s*/g, ''),
+      /https:\/\/fal\.run\/acme\/by-exec/,
+      'links keep to the names by which the caller came',
+    );
+    assert.match(
+      await output(exec([cli, 'run', 'test/system/apps/functions.py::versions'], env)),
+      /hello from the function/,
+    );
+    const url = 'https://fal.run/acme/by-exec/';
+    const withKey = 'Authorization: Key $FAL_KEY';
+    const curl = `curl -sS -d '{"a": 40, "b": 2}' -H 'Content-Type: application/json' -H "${withKey}" ${url}`;
+    assert.match(await output(exec(['sh', '-c', curl], env)), /"sum":42/);
+    const urllib = `
+import os, urllib.request
+headers = {"Authorization": "Key " + os.environ["FAL_KEY"], "Content-Type": "application/json"}
+print(urllib.request.urlopen(urllib.request.Request("${url}", b'{"a": 40, "b": 2}', headers)).read().decode())
+`;
+    assert.match(await output(exec([python.python, '-c', urllib], env)), /"sum":42/);
+    const https = `
+require('https').request('${url}', { method: 'POST', headers: { authorization: 'Key ' + process.env.FAL_KEY, 'content-type': 'application/json' } },
+  (response) => response.pipe(process.stdout)).end('{"a": 40, "b": 2}');
+`;
+    assert.match(await output(exec(['node', '-e', https], env)), /"sum":42/);
+    const socket = `
+const socket = new WebSocket('wss://fal.run/acme/various/ws', { headers: { authorization: 'Key ' + process.env.FAL_KEY } });
+socket.onopen = () => socket.send('stressed');
+socket.onmessage = ({ data }) => { console.log(data); socket.close(); };
+socket.onerror = (error) => { console.error(error.message); process.exitCode = 1; };
+`;
+    assert.equal(await output(exec(['node', '-e', socket], env)), 'desserts\n');
+    assert.deepEqual(proxy.seen, []);
+  });
+
   const oldNode = folderOfOldNode();
   const withOldNode = oldNode === null ? { skip: 'this machine has no Node older than 24' } : {};
   /** The PATH of a machine whose own Node is old. */

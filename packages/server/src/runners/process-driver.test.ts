@@ -108,6 +108,14 @@ describe('the supervisor process', () => {
     assert.throws(() => process.kill(pid, 0));
   });
 
+  it('that is still coming up when the driver stops ends too', async () => {
+    driver.prepare();
+    await driver.stop({ leaveSupervisor: false });
+    await new Promise((resolve) => void setTimeout(resolve, 300));
+    const file = await readFile(join(dataDir, 'run', 'supervisor.json'), 'utf8').catch(() => null);
+    if (file !== null) assert.throws(() => process.kill((JSON.parse(file) as { pid: number }).pid, 0), /ESRCH/);
+  });
+
   it('is replaced when it speaks a version too old', async () => {
     await writeFile(join(dataDir, 'fake-supervisor.json'), JSON.stringify({ protocolVersion: -1 }));
     await driver.start();

@@ -93,6 +93,37 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
     return isProcessAlive(pid);
   };
 
+  const waitForEnd = async (pid: number, limitMs: number): Promise<boolean> => {
+    const untilMs = clock.monotonicMs() + limitMs;
+    while (isAlive(pid)) {
+      if (clock.monotonicMs() >= untilMs) return false;
+      await clock.sleep(endCheckMs);
+    }
+    return true;
+  };
+
+  /** Waits until a supervisor that was just spawned answers. */
+  const firstAnswer = async (
+    child: ChildProcess,
+    logFd: number,
+    logStart: number,
+    signal: AbortSignal,
+  ): Promise<SupervisorSession> => {
+    const untilMs = clock.monotonicMs() + startTimeoutMs;
+    for (;;) {
+      await clock.sleep(startCheckMs, signal);
+      if (child.exitCode !== null || child.signalCode !== null) {
+        const end = child.signalCode ?? `status ${child.exitCode}`;
+        throw notStarted(`The supervisor ended with ${end} before it answered.`, readTail(logFd, logStart));
+      }
+      const file = readFile();
+      const session = file !== null && file.pid === child.pid ? await greet(file, signal) : null;
+      if (session) return { ...session, adopted: false };
+      if (clock.monotonicMs() < untilMs) continue;
+      throw notStarted(`The supervisor did not answer within ${startTimeoutMs / 1000} s.`, readTail(logFd, logStart));
+    }
+  };
+
   const start = async (signal: AbortSignal): Promise<SupervisorSession> => {
     mkdirSync(join(dataDir, 'logs'), { recursive: true, mode: 0o700 });
     rotate(logPath);
@@ -113,32 +144,17 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
       child.unref();
       children.set(child.pid, child);
       child.once('exit', () => children.delete(child.pid ?? 0));
-      const untilMs = clock.monotonicMs() + startTimeoutMs;
-      for (;;) {
-        await clock.sleep(startCheckMs, signal);
-        if (child.exitCode !== null || child.signalCode !== null) {
-          const end = child.signalCode ?? `status ${child.exitCode}`;
-          throw notStarted(`The supervisor ended with ${end} before it answered.`, readTail(logFd, logStart));
-        }
-        const file = readFile();
-        const session = file?.pid === child.pid ? await greet(file, signal) : null;
-        if (session) return { ...session, adopted: false };
-        if (clock.monotonicMs() < untilMs) continue;
-        child.kill('SIGKILL');
-        throw notStarted(`The supervisor did not answer within ${startTimeoutMs / 1000} s.`, readTail(logFd, logStart));
+      try {
+        return await firstAnswer(child, logFd, logStart, signal);
+      } catch (error) {
+        // It has no runners yet, and nobody else knows of it.
+        child.kill('SIGTERM');
+        if (!(await waitForEnd(child.pid, endMarginMs))) child.kill('SIGKILL');
+        throw error;
       }
     } finally {
       closeSync(logFd);
     }
-  };
-
-  const waitForEnd = async (pid: number, limitMs: number): Promise<boolean> => {
-    const untilMs = clock.monotonicMs() + limitMs;
-    while (isAlive(pid)) {
-      if (clock.monotonicMs() >= untilMs) return false;
-      await clock.sleep(endCheckMs);
-    }
-    return true;
   };
 
   const end = async (session: SupervisorSession, graceMs: number): Promise<void> => {

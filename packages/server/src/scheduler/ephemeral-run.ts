@@ -14,7 +14,6 @@ export interface EphemeralTargetDeps {
   log: Logger;
   driver: RunnerDriver;
   lifecycle: RunnerLifecycle;
-  recentLogs: (runnerId: string) => LogLine[];
   /** Takes the run's name out of the routing table. */
   onGone: () => void;
 }
@@ -106,9 +105,17 @@ export class EphemeralTarget implements RunnerOwner, SlotTableOwner, EphemeralRu
     this.#table.remove(runner);
     const exit = runner.exit!;
     const neverReady = runner.readyAtMs === null && exit.reason !== 'finished';
+    this.#hideExitOfServer(runner);
     if (end.launchError) this.#leave(end.launchError);
-    else if (neverReady) {
-      this.#leave(toStartFailure(runner.identity.appName, exit, this.#deps.recentLogs(runner.runnerId)));
+    else if (neverReady || this.#result?.failure?.code === 'startup_failed') {
+      // The output went to the caller of the run; those of its URL may be anybody.
+      this.#leave(
+        toStartFailure(
+          runner.identity.appName,
+          { ...exit, message: this.#result?.failure?.message ?? exit.message },
+          [],
+        ),
+      );
     } else this.#leave(this.#appNotFound());
     void this.#deliverOutcome(runner);
   }
@@ -119,6 +126,21 @@ export class EphemeralTarget implements RunnerOwner, SlotTableOwner, EphemeralRu
 
   onReleased(runner: Runner, _outcome: SlotOutcome): void {
     this.#deps.lifecycle.afterRelease(runner);
+  }
+
+  /**
+   * A web server whose app could not start leaves by SystemExit. As a result it would end the client without a word
+   * (grpc-controller 5.2), so it becomes what it means: a failed start.
+   */
+  #hideExitOfServer(runner: Runner): void {
+    const result = this.#result;
+    if (runner.identity.port === null || runner.readyAtMs !== null) return;
+    if (result === null || !result.wasRaised || result.exceptionTypeName !== 'SystemExit') return;
+    const message = `The app ended (exit status ${runner.exit?.code}) before it listened on its port; its log says why.`;
+    this.#result = { ...result, failure: { code: 'startup_failed', message } };
+    this.#deps.driver.forgetResult(runner.runnerId).catch((error: unknown) => {
+      this.#deps.log.warn({ err: error, runnerId: runner.runnerId }, 'the result of a run was not forgotten');
+    });
   }
 
   /** Fetches the pickled result before the outcome is told, and lets the driver forget it. */

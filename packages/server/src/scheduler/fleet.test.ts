@@ -430,6 +430,23 @@ describe('an ephemeral run', () => {
     assert.deepEqual(harness.keys.revoked, [run.runnerId]);
   });
 
+  it('of an app whose server gives up at its start is a failed start, not a value', async () => {
+    const raised = { ...result, wasRaised: true, exceptionTypeName: 'SystemExit' };
+    harness.driver.script = () => ({ result: { result: raised, bytes: Buffer.from('exit') } });
+    const run = await startRun();
+    const target = harness.scheduler.find(testAccount.nickname, run.publicName!)!;
+    const asked = track(harness.scheduler.acquire(harness.request('', { targetId: target.targetId })));
+    const events = track(readAll(run));
+    await harness.clock.advance(0);
+    const last = events.value!.at(-1)!;
+    assert.ok(last.type === 'outcome');
+    assert.equal(last.result?.failure?.code, 'startup_failed');
+    assert.match(last.result.failure.message, /before it listened on its port/);
+    assert.equal(last.resultBytes, null);
+    assert.equal(codeOf(asked.error), 'startup_failed');
+    await assert.rejects(harness.driver.readResult(run.runnerId));
+  });
+
   it('of a function that crashed tells the exit without a result', async () => {
     harness.driver.script = () => ({
       startFailure: { reason: 'out_of_memory', message: 'It used more than 512 MiB.' },

@@ -35,7 +35,6 @@ export interface RunnerView {
   endReason: string | null;
 }
 
-
 /** A run that is attached to one `Run` call. */
 export interface EphemeralRun {
   runId: string;

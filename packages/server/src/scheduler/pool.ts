@@ -344,7 +344,9 @@ export class Pool implements RunnerOwner, SlotTableOwner {
     if (!runner.exit || reason === 'stopped' || reason === 'killed') return;
     const aliveMs = runner.readyAtMs === null ? 0 : (runner.endedAtMs ?? 0) - runner.readyAtMs;
     if (runner.readyAtMs !== null && (runner.hadWork || aliveMs > stillbornMs)) return;
-    const logLines = this.#deps.recentLogs(runner.runnerId);
+    // Callers of a private app are its owners; those of others have no business with its output.
+    const isOwners = this.#app.alias.authMode === 'private';
+    const logLines = isOwners ? this.#deps.recentLogs(runner.runnerId) : [];
     this.#starts.failed(runner, toStartFailure(runner.identity.appName, runner.exit, logLines), nowMs);
   }
 

@@ -241,6 +241,18 @@ describe('a runner that cannot come', () => {
     }
   });
 
+  it('is told without the output of an app whose callers are not its owners', async () => {
+    harness.deploy('hello', {}, { authMode: 'public' });
+    harness.driver.script = () => ({
+      logLines: ['ImportError: no torch'],
+      startFailure: { reason: 'crashed', message: 'It ended with status 1 before it was ready.' },
+    });
+    const call = track(harness.scheduler.acquire(harness.request('hello')));
+    await harness.clock.advance(0);
+    assert.match(String(call.error), /status 1 before it was ready/);
+    assert.doesNotMatch(String(call.error), /ImportError/);
+  });
+
   it('is told at once to those who come during the backoff, and tried again after it', async () => {
     harness.deploy('hello', { maxConcurrency: 1 });
     harness.driver.script = (_request, start) =>

@@ -215,7 +215,6 @@ class RunnerScheduler implements Scheduler {
       log: this.#deps.log,
       driver: this.#deps.driver,
       lifecycle: this.#lifecycle,
-      recentLogs: this.#recentLogs,
       onGone: () => {
         this.#runs.delete(runId);
         this.#runsByName.delete(`${ownerNickname}/${name}`);

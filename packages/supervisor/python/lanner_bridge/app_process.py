@@ -12,7 +12,7 @@ import types
 from dataclasses import dataclass
 
 from . import addresses, app_reports, callables, outcome
-from .process_tree import close_descriptors_except, default_signals, die_with_parent
+from .process_tree import close_descriptors_except, default_signals, die_with_parent, open_to_debuggers
 
 _MAX_PROCESSES = 8192
 
@@ -70,6 +70,7 @@ def _run(order, control):
 
 
 def _prepare_process(pipes):
+    open_to_debuggers()
     default_signals()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()

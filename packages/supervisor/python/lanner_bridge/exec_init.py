@@ -45,16 +45,17 @@ def is_privileged(spec):
 def run(spec, control):
     """In the child: never returns to the launcher's code but by its exit status."""
     namespaces = spec.sandbox == "namespaces"
-    die_with_parent()
+    if namespaces:
+        die_with_parent()  # and the kernel ends the namespace with it
     kept = (control.fileno(), 3) if spec.pass_control else (control.fileno(),)
     close_descriptors_except(*kept)
     if namespaces:
         _make_sandbox(spec)
+        die_with_parent()  # a change of ids has cleared it
     else:
         become_subreaper()
         if is_privileged(spec):
             _become_account(spec)
-    die_with_parent()  # a change of ids has cleared it
     program = _start(spec, control, namespaces)
     if spec.pass_control:
         os.close(3)

@@ -38,7 +38,7 @@ def main():
     theirs.close()
     if spec.pass_control:
         os.close(3)
-    return _watch(init, ours, wake)
+    return _watch(spec, init, ours, wake)
 
 
 def _start_init(spec, control):
@@ -60,7 +60,7 @@ def _start_init(spec, control):
     return pid
 
 
-def _watch(init, control, wake):
+def _watch(spec, init, control, wake):
     """Until the init ends: lifeline, signals, reports."""
     poll = select.poll()
     poll.register(0, select.POLLIN)
@@ -71,7 +71,11 @@ def _watch(init, control, wake):
         for fd, _ in poll.poll():
             if fd == 0 and os.read(0, 65536) == b"":
                 poll.unregister(0)
-                os.kill(init, signal.SIGKILL)
+                # The kernel ends a namespace with its init; a process group must be ended by it.
+                if spec.sandbox == "namespaces":
+                    os.kill(init, signal.SIGKILL)
+                else:
+                    control.shutdown(socket.SHUT_WR)
             elif fd == wake:
                 for number in drain(wake):
                     if number in _PASSED_ON:
@@ -98,12 +102,12 @@ def _receive(control):
 
 def _exit_status(reports, init_status):
     """The program's status as the init reported it; otherwise what became of the init."""
-    for line in reversed(reports.splitlines()):
-        report = json.loads(line)
-        if "error" in report:
-            return _fail(report["code"], report["error"])
-        return _shell_status(report["ended"])
-    return _shell_status(init_status)
+    found = {}
+    for line in reports.splitlines():
+        found.update(json.loads(line))
+    if "error" in found:
+        return _fail(found["code"], found["error"])
+    return _shell_status(found.get("ended", init_status))
 
 
 def _shell_status(wait_status):

@@ -105,7 +105,8 @@ def kill_descendants(is_namespace_init, group, on_ended):
 
 def _direct_children():
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+        # As bytes: inside a new root no codec can be imported any more.
+        with open("/proc/thread-self/children", "rb") as file:
             return [int(pid) for pid in file.read().split()]
     except OSError:
         return []
@@ -117,6 +118,23 @@ def become_subreaper():
         from . import linux
 
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+
+
+def close_to_debuggers():
+    """Other processes of this user cannot read or trace this one (Linux; what is forked from it neither)."""
+    _set_dumpable(0)
+
+
+def open_to_debuggers():
+    """Undo `close_to_debuggers`, for a child."""
+    _set_dumpable(1)
+
+
+def _set_dumpable(value):
+    if sys.platform == "linux":
+        from . import linux
+
+        linux.prctl(linux.PR_SET_DUMPABLE, value)
 
 
 def die_with_parent():

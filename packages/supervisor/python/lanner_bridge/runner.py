@@ -9,7 +9,7 @@ import time
 
 from . import app_process, runner_sandbox
 from .frames import FrameError, receive_frame, send_frame
-from .process_tree import become_subreaper, close_descriptors_except
+from .process_tree import become_subreaper, close_descriptors_except, close_to_debuggers
 from .runner_init import RunnerInit
 from .start_order import StartError, parse_start
 
@@ -39,6 +39,7 @@ def run(fork, on_connected, is_namespace_init):
         return EXIT_NO_START
     send_frame(connection, {"type": "sandboxed", "isolation": order.sandbox, "pid": pid})
     pipes = app_process.AppPipes.create()
+    close_to_debuggers()  # the app must not take over its init
     app = os.fork()
     if app == 0:
         app_process.become(order, place, pipes)

@@ -43,6 +43,7 @@ class RunnerInit:
         """Until the exit frame is sent or the connection ends; returns the exit status."""
         self._wake = wake_on_signals(signal.SIGCHLD)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        self._collect()  # the app may have ended before its end could wake us
         try:
             while not self._is_finished():
                 self._turn()
@@ -61,18 +62,20 @@ class RunnerInit:
 
     def _turn(self):
         has_room = len(self._output) < HIGH_WATER_BYTES
+        # A report is one frame: nothing else may be sent between its chunks.
+        takes_input = has_room and not self._reports.is_sending
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         poll.register(self._connection, select.POLLIN | (select.POLLOUT if self._output else 0))
-        if has_room:
+        if takes_input:
             for fd in self._streams:
                 poll.register(fd, select.POLLIN)
-            if self._reports.is_open and not self._reports.is_sending:
+            if self._reports.is_open:
                 poll.register(self._reports.fileno(), select.POLLIN)
         timeout_ms = None
         if has_room and self._reports.is_sending:
             timeout_ms = 0
-        elif has_room and self._app_status is not None:
+        elif takes_input and self._app_status is not None:
             timeout_ms = _SILENCE_MS
         ready = dict(poll.poll(timeout_ms))
         if not ready and timeout_ms == _SILENCE_MS:
@@ -85,9 +88,10 @@ class RunnerInit:
         # Reports first: the app reports `setup` before it prints. A result waits for what was printed before it.
         if self._reports.is_open and self._reports.fileno() in ready:
             self._take_report()
-        for fd in [fd for fd in self._streams if fd in ready]:
-            self._relay(fd)
-        if self._reports.is_sending and len(self._output) < HIGH_WATER_BYTES:
+        if not self._reports.is_sending:
+            for fd in [fd for fd in self._streams if fd in ready]:
+                self._relay(fd)
+        elif len(self._output) < HIGH_WATER_BYTES:
             self._output += self._reports.next_chunk()
         self._flush()
 

@@ -20,7 +20,7 @@ sys.path.insert(0, PYTHON_DIR)
 
 from lanner_bridge.frames import receive_frame, send_frame  # noqa: E402
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 20
 ACCOUNT_UID = 2_000_123
 
 

@@ -1,5 +1,6 @@
 """The ways in which a runner can be started on this machine; every test class of runners exists once per mode."""
 
+import functools
 import os
 import sys
 
@@ -10,6 +11,7 @@ import driver
 ORDINARY_UID = 2_000_321
 
 
+@functools.cache
 def modes():
     """{name: options of FakeSupervisor}."""
     is_root = os.geteuid() == 0
@@ -26,9 +28,11 @@ def modes():
     return found
 
 
-def for_each_mode(names, base):
+def for_each_mode(names, base, only_namespaces=False):
     """Add one subclass of `base` per mode to a module's names; unittest then finds them instead of the base."""
     for mode, options in modes().items():
+        if only_namespaces and not mode.startswith("namespaces"):
+            continue
         title = base.__name__ + "".join(word.capitalize() for word in mode.split("-"))
         names[title] = type(title, (base,), {"mode": mode, "options": options, "__module__": base.__module__})
     del names[base.__name__]

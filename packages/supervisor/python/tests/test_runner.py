@@ -139,6 +139,22 @@ class RunnerCase(unittest.TestCase):
         self.assertEqual(served.value(), {"exposed_port": 8080, "exposed_metrics_port": 9090})
         self.assertEqual(self.start("def main(**ports):\n    return ports", exposedPort=8080).value(), {})
 
+    def test_output_of_threads_and_a_large_result_do_not_mix(self):
+        runner = self.start(
+            """
+            import threading
+            def main():
+                def chatter():
+                    while True:
+                        print("chatter")
+                threading.Thread(target=chatter, daemon=True).start()
+                return bytes(16 << 20)
+            """
+        )
+        self.assertEqual(runner.value(), bytes(16 << 20))
+        runner.exit()
+        self.assertEqual(set(runner.lines) - {"chatter"}, set())
+
     # -- environment --------------------------------------------------------------------------------------------
 
     def test_the_environment_is_what_was_sent_and_little_more(self):
@@ -299,7 +315,7 @@ class RunnerCase(unittest.TestCase):
             """
         )
         runner.until_line("up")
-        self.assertTrue(sleepers(self.supervisor.launcher.pid, "986"))
+        driver.wait_until(lambda: sleepers(self.supervisor.launcher.pid, "986"), "the runner's child is there")
         runner.connection.close()
         driver.wait_until(lambda: not sleepers(self.supervisor.launcher.pid, "986"), "the runner's child is gone")
 
@@ -354,7 +370,8 @@ class RunnerCase(unittest.TestCase):
             """
         )
         names, read = runner.value()
-        own = {"127.83.4.9", "::ffff:127.83.4.9", "::1"}
+        # The loopback addresses: sockets that are the second of a pair.
+        own = {"127.83.4.9", "::ffff:127.83.4.9", "::1", "127.0.0.1"}
         self.assertEqual(set(names) - own, set())
         self.assertEqual(read, [b"hi"] * 3)
 

@@ -52,12 +52,12 @@ export interface SchedulerHarness {
   deploy(
     name: string,
     settings?: Partial<ScaleSettings>,
-    options?: { keepRevision?: boolean; code?: Partial<CodeSpec>; quiet?: boolean },
+    options?: { keepRevision?: boolean; code?: Partial<CodeSpec>; authMode?: Alias['authMode'] },
   ): Alias;
   /** A revision that no alias points to yet. */
   addRevision(name: string, settings?: Partial<ScaleSettings>, code?: Partial<CodeSpec>): Revision;
   /** Points the alias at a revision and publishes the change. */
-  point(name: string, revision: Revision, settings?: Partial<ScaleSettings>): Alias;
+  point(name: string, revision: Revision, settings?: Partial<ScaleSettings>, authMode?: Alias['authMode']): Alias;
   remove(name: string): void;
   request(name: string, options?: Partial<SlotRequest>): SlotRequest;
   /** Another scheduler on the same surroundings: a restarted server. */
@@ -137,14 +137,14 @@ export function createSchedulerHarness(overrides: Partial<SchedulerDeps> = {}): 
       revisions.set(revision.revisionId, revision);
       return revision;
     },
-    point(name, revision, settings = revision.settings) {
+    point(name, revision, settings = revision.settings, authMode = 'private') {
       const alias: Alias = {
         aliasId: `${testAccount.accountId}/${name}`,
         accountId: testAccount.accountId,
         environmentName: 'main',
         aliasName: name,
         revisionId: revision.revisionId,
-        authMode: 'private',
+        authMode,
         settings: { ...defaultScaleSettings, ...settings },
         createdAtMs: 0,
         updatedAtMs: 0,
@@ -156,7 +156,7 @@ export function createSchedulerHarness(overrides: Partial<SchedulerDeps> = {}): 
     deploy(name, settings = {}, options = {}) {
       const present = apps.get(name)?.revision;
       const revision = options.keepRevision && present ? present : harness.addRevision(name, settings, options.code);
-      return harness.point(name, revision, settings);
+      return harness.point(name, revision, settings, options.authMode);
     },
     remove(name) {
       const { alias } = apps.get(name)!;
