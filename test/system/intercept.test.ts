@@ -198,6 +198,22 @@ socket.onerror = (error) => { console.error(error.message); process.exitCode = 1
     assert.deepEqual(proxy.seen, []);
   });
 
+  it("keeps path mode away from the company's proxy, too", async () => {
+    const before = { ...corporate(), no_proxy: 'intranet.test', NO_PROXY: 'intranet.test' };
+    const variables = JSON.parse(
+      await output(platform.lanner(['env', '--data-dir', platform.dataDir, '--format', 'json'], { env: before })),
+    ) as Record<string, string>;
+    proxy.seen.length = 0;
+    const env = { ...before, ...variables };
+    assert.match(await output(platform.run(python.python, ['-c', pythonCaller], { env })), saidByPython);
+    assert.match(
+      await output(platform.run(join(python.bin, 'fal'), ['apps', 'list', '--output', 'json'], { env })),
+      /various/,
+    );
+    assert.deepEqual(proxy.seen, []);
+    assert.match(variables['no_proxy']!, /intranet\.test/, 'exceptions of the caller are kept');
+  });
+
   const oldNode = folderOfOldNode();
   const withOldNode = oldNode === null ? { skip: 'this machine has no Node older than 24' } : {};
   /** The PATH of a machine whose own Node is old. */
