@@ -113,6 +113,18 @@ describe('@lanner/client: deploys and runs', () => {
     for await (const event of client.stream<{ n: number }>('acme/with-files')) numbers.push(event.n);
     assert.deepEqual(numbers, [0, 1, 2]);
 
+    const metadata = await platform.python(
+      `import os, json, urllib.request
+call = urllib.request.Request("https://" + os.environ["FAL_REST_HOST"] + "/applications/acme/with-files/metadata", headers={"Authorization": "Key " + os.environ["FAL_KEY"]})
+found = json.load(urllib.request.urlopen(call))
+print(json.dumps([found["message"], found["annotations"], sorted(found["openapi"]["paths"])]))`,
+    );
+    assert.deepEqual(
+      JSON.parse(metadata.stdout),
+      ['first', { commit: 'abc' }, ['/', '/health', '/stream']],
+      metadata.stderr,
+    );
+
     seen.length = 0;
     await client.deploy(['with_files.py', 'WithFiles'], options);
     const again = seen.filter((each) => each.type === 'upload');
@@ -299,6 +311,42 @@ describe('@lanner/client: deploys and runs', () => {
     assert.equal(deployment.appName, 'by-uv');
     assert.match(await readFile(join(folder, 'uv-arguments'), 'utf8'), /run .*--with fal/);
     assert.ok(seen.some((each) => each.type === 'python' && each.from === 'prepared by uv'));
+  });
+
+  it('leaves no process when it is cancelled while the file is loaded or its files are sent', async () => {
+    await file('hangs.py', 'import os, time\nprint("pid", os.getpid(), flush=True)\ntime.sleep(600)\n');
+    const stop = new AbortController();
+    let pid = 0;
+    let printed = '';
+    const cancelled = await failure(
+      client.deploy('hangs.py', {
+        cwd: folder,
+        signal: stop.signal,
+        onProgress: (progress) => {
+          if (progress.type !== 'output') return;
+          printed += progress.text;
+          pid = Number(/pid (\d+)\n/.exec(printed)?.[1] ?? 0);
+          if (pid > 0) stop.abort();
+        },
+      }),
+    );
+    assert.equal(cancelled.code, 'cancelled');
+    assert.ok(pid > 0);
+    assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+
+    await writeFile(join(folder, 'data/another.bin'), Buffer.alloc(15 * 1024 * 1024, 8));
+    const midway = new AbortController();
+    const half = await failure(
+      client.deploy('with_files.py', {
+        cwd: folder,
+        signal: midway.signal,
+        onProgress: (progress) => void (progress.type === 'upload' && progress.uploadedBytes > 0 && midway.abort()),
+      }),
+    );
+    assert.equal(half.code, 'cancelled');
+    await rm(join(folder, 'data/another.bin'));
+    const late = await failure(client.deploy('hangs.py', { cwd: folder, timeoutMs: 1500 }));
+    assert.equal(late.code, 'timed_out');
   });
 
   it('does not start Python for options that are refused', async () => {

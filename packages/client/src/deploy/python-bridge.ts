@@ -47,7 +47,7 @@ export async function runBridge(
   options: { cwd: string; environment: Environment; signal: AbortSignal | undefined },
   handlers: BridgeHandlers,
 ): Promise<BridgeOutcome> {
-  options.signal?.throwIfAborted();
+  if (options.signal?.aborted) throw stopped(options.signal);
   const child = spawn(python.command, [...python.args, script, JSON.stringify(request)], {
     cwd: options.cwd,
     env: { ...options.environment },
@@ -55,7 +55,8 @@ export async function runBridge(
   });
   const ended = new Promise<{ code: number | null; failure?: Error }>((settle) => {
     child.once('error', (failure) => settle({ code: null, failure }));
-    child.once('close', (code) => settle({ code }));
+    // Not `close`: what the app started while it was loaded may hold the pipes open for ever.
+    child.once('exit', (code) => settle({ code }));
   });
   // A dead child shows as the end of its output; writing to it must not throw.
   child.stdin.on('error', () => undefined);
@@ -71,8 +72,7 @@ export async function runBridge(
   options.signal?.addEventListener('abort', stop, { once: true });
   try {
     const outcome = await converse(child, handlers, options.signal);
-    if (options.signal?.aborted)
-      throw new ConnectionError('cancelled', 'The deploy was cancelled.', { cause: options.signal.reason });
+    if (options.signal?.aborted) throw stopped(options.signal);
     if (outcome) return outcome;
     const { code, failure } = await ended;
     throw new DeployError(
@@ -87,12 +87,27 @@ export async function runBridge(
         details: { output: printed },
       },
     );
+  } catch (error) {
+    // Whatever failed first, it failed because of this.
+    throw options.signal?.aborted ? stopped(options.signal) : error;
   } finally {
     options.signal?.removeEventListener('abort', stop);
     child.stdin.end();
     if (child.exitCode === null && child.signalCode === null) stop();
     await ended;
+    child.stdout.destroy();
+    child.stderr.destroy();
   }
+}
+
+function stopped(signal: AbortSignal): ConnectionError {
+  const isLate = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError';
+  return isLate
+    ? new ConnectionError('timed_out', 'The work was not done in time and was ended.', {
+        cause: signal.reason,
+        advice: 'Give a larger timeoutMs.',
+      })
+    : new ConnectionError('cancelled', 'The work was cancelled.', { cause: signal.reason });
 }
 
 async function converse(
