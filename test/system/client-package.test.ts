@@ -73,13 +73,13 @@ describe('the package @lanner/client', () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it('holds compiled code, declarations, the bridge and its licence, and no tests', async () => {
+  it('holds compiled code, declarations, the loader and its licence, and no tests', async () => {
     const files = await readdir(installed(), { recursive: true });
     for (const wanted of [
       'dist/index.js',
       'dist/index.d.ts',
       'dist/index.js.map',
-      'python/lanner_bridge.py',
+      'python/lanner_loader.py',
       'README.md',
       'LICENSE',
     ]) {

@@ -7,12 +7,12 @@ import type { Settings } from '../resolve/settings.ts';
 import type { GrpcConnection } from '../transport/grpc-connection.ts';
 import type { HttpClient } from '../transport/http-client.ts';
 import { resolveReference, type AppReference, type ResolvedReference } from './app-reference.ts';
-import { fromBridgeError } from './bridge-error.ts';
+import { fromLoaderError } from './loader-error.ts';
 import { checkDeployOptions } from './check-deploy-options.ts';
 import type { DeployOptions, DeployPhase, Deployment, LoadOptions, RunReferenceOptions } from './deploy-types.ts';
 import { findPython } from './find-python.ts';
 import { toProgressLog } from './progress-log.ts';
-import { BridgeCallError, runBridge, type BridgeRequest } from './python-bridge.ts';
+import { LoaderCallError, runLoader, type LoaderRequest } from './python-loader.ts';
 import { FileUploader, type AppFile } from './upload-files.ts';
 
 const phases: Readonly<Record<string, DeployPhase>> = {
@@ -36,7 +36,7 @@ export class Deployer {
   async deploy(reference: AppReference | undefined, options: DeployOptions): Promise<Deployment> {
     const resolved = resolveReference(reference, options.cwd ?? process.cwd());
     checkDeployOptions(options, resolved.kind === 'project');
-    const value = await this.#bridge(resolved, options, {
+    const value = await this.#load(resolved, options, {
       action: 'deploy',
       options: compact({
         app_name: options.appName,
@@ -55,7 +55,7 @@ export class Deployer {
   async run<Result>(reference: AppReference, options: RunReferenceOptions): Promise<Result> {
     if (reference === '') throw new ConfigurationError('invalid_reference', 'What to run has to be named.');
     const resolved = resolveReference(reference, options.cwd ?? process.cwd());
-    const value = await this.#bridge(resolved, options, {
+    const value = await this.#load(resolved, options, {
       action: 'run',
       auth: options.auth ?? 'public',
       args: options.args ?? [],
@@ -65,7 +65,7 @@ export class Deployer {
     return (value as { value: Result }).value;
   }
 
-  async #bridge(resolved: ResolvedReference, options: LoadOptions, request: BridgeRequest): Promise<unknown> {
+  async #load(resolved: ResolvedReference, options: LoadOptions, request: LoaderRequest): Promise<unknown> {
     const cwd = options.cwd ?? process.cwd();
     const tell = options.onProgress ?? (() => undefined);
     const timeout = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs);
@@ -82,7 +82,7 @@ export class Deployer {
     const environment = this.#pythonEnvironment();
     tell({ type: 'phase', phase });
     const python = await findPython(cwd, this.#settings.environment, options.python);
-    const outcome = await runBridge(
+    const outcome = await runLoader(
       python,
       {
         ...request,
@@ -132,7 +132,7 @@ export class Deployer {
     );
     if (outcome.ok) return outcome.value;
     if (outcome.error['rpc'] === true && rpcError) throw rpcError;
-    throw fromBridgeError(outcome.error, { file: resolved.kind === 'file' ? resolved.path : resolved.name, phase });
+    throw fromLoaderError(outcome.error, { file: resolved.kind === 'file' ? resolved.path : resolved.name, phase });
   }
 
   /** One call of Python's, over our connection. Messages go through as they are, unknown fields included. */
@@ -145,7 +145,7 @@ export class Deployer {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const method = IsolateController.methods.find((candidate) => candidate.name === name);
     if (method === undefined)
-      throw new BridgeCallError(Code.Unimplemented, `This client does not know the call ${name}.`);
+      throw new LoaderCallError(Code.Unimplemented, `This client does not know the call ${name}.`);
     const request = fromBinary(method.input, payload);
     try {
       const answers = this.#rpc.stream({ signal }, (controller, rpc) => {
@@ -162,7 +162,7 @@ export class Deployer {
     } catch (error) {
       if (!signal.aborted) onError(error as ClientError);
       const cause = ConnectError.from((error as ClientError).cause ?? error);
-      throw new BridgeCallError(cause.code, (error as ClientError).message);
+      throw new LoaderCallError(cause.code, (error as ClientError).message);
     }
   }
 

@@ -1,4 +1,4 @@
-/** What the bridge and its parent say to each other; see python/lanner_bridge.py. */
+/** What the loader and its parent say to each other; see python/lanner_loader.py. */
 export interface Frame {
   header: { type: string } & Record<string, unknown>;
   payload: Uint8Array;

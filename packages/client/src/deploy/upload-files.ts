@@ -5,7 +5,7 @@ import type { Settings } from '../resolve/settings.ts';
 import { answerError, readJson, type HttpClient } from '../transport/http-client.ts';
 import { withRetries, type RetryPolicy } from '../transport/retry.ts';
 
-/** A file of an app, as the bridge found it; numbers are texts because they are sent so. */
+/** A file of an app, as the loader found it; numbers are texts because they are sent so. */
 export interface AppFile {
   path: string;
   relativePath: string;

@@ -1,6 +1,6 @@
 """Loads an app with the project's own ``fal`` and lets it deploy or run the app over its parent's connection.
 
-Started by the TypeScript client (``deploy/python-bridge.ts``) with one JSON document as its last argument. ``fal`` does
+Started by the TypeScript client (``deploy/python-loader.ts``) with one JSON document as its last argument. ``fal`` does
 everything it always does: finds the object, reads pyproject.toml, builds the messages, pickles the code. Only the gRPC
 channel under it is replaced: each call goes to the parent as a frame on standard output, and the answers come back on
 standard input. Nothing of ``fal`` is patched, because its modules travel inside the pickle.
@@ -59,7 +59,7 @@ def main():
         return
     send({"type": "ready", "python": ".".join(map(str, sys.version_info[:3])), "fal": version("fal")})
 
-    class BridgeError(grpc.RpcError, grpc.Call):
+    class LoaderError(grpc.RpcError, grpc.Call):
         """What the parent's call failed with; the parent knows the whole of it."""
 
         def __init__(self, code, details):
@@ -123,7 +123,7 @@ def main():
                 return self._decode(payload)
             self._close()
             if header["type"] == "failed":
-                raise BridgeError(codes.get(header["code"], grpc.StatusCode.UNKNOWN), header["details"])
+                raise LoaderError(codes.get(header["code"], grpc.StatusCode.UNKNOWN), header["details"])
             raise StopIteration
 
         def _close(self):
@@ -185,7 +185,7 @@ def main():
             return unsupported
 
     def unsupported(*args, **kwargs):
-        raise NotImplementedError("calls with a stream of requests are not bridged")
+        raise NotImplementedError("calls with a stream of requests are not carried")
 
     # The interceptor of fal adds trace headers only; it would wrap our answers in objects of grpc's own.
     grpc.secure_channel = lambda *args, **kwargs: Channel()

@@ -6,12 +6,12 @@ import type { Environment } from '../resolve/environment.ts';
 import type { PythonCommand } from './find-python.ts';
 import { decodeFrames, encodeFrame, type Frame } from './frames.ts';
 
-/** What the bridge is asked to do. Holds no secret: it is an argument of the process. */
-export type BridgeRequest = Record<string, unknown> & { action: 'deploy' | 'run' };
+/** What the loader is asked to do. Holds no secret: it is an argument of the process. */
+export type LoaderRequest = Record<string, unknown> & { action: 'deploy' | 'run' };
 
-/** What the bridge asks for on its way. */
-export interface BridgeHandlers {
-  /** Makes a gRPC call: yields the messages of the answer. Throwing a {@link BridgeCallError} fails the call in Python. */
+/** What the loader asks for on its way. */
+export interface LoaderHandlers {
+  /** Makes a gRPC call: yields the messages of the answer. Throwing a {@link LoaderCallError} fails the call in Python. */
   call(method: string, payload: Uint8Array, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** Returns when the files are at the server. */
   upload(files: unknown[]): Promise<void>;
@@ -22,7 +22,7 @@ export interface BridgeHandlers {
 }
 
 /** A failed call as Python has to see it. */
-export class BridgeCallError extends Error {
+export class LoaderCallError extends Error {
   readonly rpcCode: number;
   readonly details: string;
 
@@ -33,20 +33,20 @@ export class BridgeCallError extends Error {
   }
 }
 
-/** How the bridge ended: the value of its work, or the error it described. */
-export type BridgeOutcome = { ok: true; value: unknown } | { ok: false; error: Frame['header'] };
+/** How the loader ended: the value of its work, or the error it described. */
+export type LoaderOutcome = { ok: true; value: unknown } | { ok: false; error: Frame['header'] };
 
-const script = fileURLToPath(new URL('../../python/lanner_bridge.py', import.meta.url));
+const script = fileURLToPath(new URL('../../python/lanner_loader.py', import.meta.url));
 const mostKeptOutput = 16_384;
 const killAfterMs = 2000;
 
-/** Runs python/lanner_bridge.py to its end. The signal ends it; whatever happens, no process is left. */
-export async function runBridge(
+/** Runs python/lanner_loader.py to its end. The signal ends it; whatever happens, no process is left. */
+export async function runLoader(
   python: PythonCommand,
-  request: BridgeRequest,
+  request: LoaderRequest,
   options: { cwd: string; environment: Environment; signal: AbortSignal | undefined },
-  handlers: BridgeHandlers,
-): Promise<BridgeOutcome> {
+  handlers: LoaderHandlers,
+): Promise<LoaderOutcome> {
   if (options.signal?.aborted) throw stopped(options.signal);
   const child = spawn(python.command, [...python.args, script, JSON.stringify(request)], {
     cwd: options.cwd,
@@ -112,13 +112,13 @@ function stopped(signal: AbortSignal): ConnectionError {
 
 async function converse(
   child: ChildProcessByStdio<Writable, Readable, Readable>,
-  handlers: BridgeHandlers,
+  handlers: LoaderHandlers,
   signal: AbortSignal | undefined,
-): Promise<BridgeOutcome | undefined> {
+): Promise<LoaderOutcome | undefined> {
   const reply = (header: Record<string, unknown>, payload?: Uint8Array): void =>
     void child.stdin.write(encodeFrame(header, payload));
   let hangUp: AbortController | undefined;
-  /** A failure of ours (an upload, say): it ends the bridge and is thrown as it is. */
+  /** A failure of ours (an upload, say): it ends the loader and is thrown as it is. */
   let failed: { error: unknown } | undefined;
   const abort = (): void => hangUp?.abort();
   signal?.addEventListener('abort', abort);
@@ -131,7 +131,7 @@ async function converse(
       reply({ type: 'end' });
     } catch (error) {
       if (stop.aborted) reply({ type: 'end' });
-      else if (error instanceof BridgeCallError) reply({ type: 'failed', code: error.rpcCode, details: error.details });
+      else if (error instanceof LoaderCallError) reply({ type: 'failed', code: error.rpcCode, details: error.details });
       else fail(error);
     }
   };

@@ -1,8 +1,8 @@
 import { DeployError, type ClientErrorCode } from '../errors/client-error.ts';
 import type { Frame } from './frames.ts';
 
-/** What the bridge said went wrong, in words: the file and line where there is one, and the names there are. */
-export function fromBridgeError(
+/** What the loader said went wrong, in words: the file and line where there is one, and the names there are. */
+export function fromLoaderError(
   header: Frame['header'],
   where: { file: string | undefined; phase: string },
 ): DeployError {
