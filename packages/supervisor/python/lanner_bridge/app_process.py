@@ -11,10 +11,13 @@ import time
 import types
 from dataclasses import dataclass
 
-from . import addresses, app_reports, callables, outcome
+from . import addresses, app_reports, callables, outcome, preload, runner_sandbox
+from .frames import receive_frame
 from .process_tree import close_descriptors_except, default_signals, die_with_parent, open_to_debuggers
+from .start_order import parse_start
 
 _MAX_PROCESSES = 8192
+_APP_READY = b"R"
 
 
 @dataclass
@@ -27,24 +30,53 @@ class AppPipes:
     app_stdout: int
     app_stderr: int
     app_control: socket.socket
+    # The init sends the start frame through it, once.
+    orders: socket.socket
+    app_orders: socket.socket
+    _app_is_ready: bool = False
 
     @staticmethod
     def create():
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
         control, app_control = socket.socketpair()
-        return AppPipes(out_read, err_read, control, out_write, err_write, app_control)
+        orders, app_orders = socket.socketpair()
+        return AppPipes(out_read, err_read, control, out_write, err_write, app_control, orders, app_orders)
 
     def close_app_side(self):
         os.close(self.app_stdout)
         os.close(self.app_stderr)
         self.app_control.close()
+        self.app_orders.close()
+
+    def wait_for_app(self):
+        """In the init: until the app process waits for its order. ConnectionError when it has ended instead."""
+        if not self._app_is_ready:
+            if self.orders.recv(1) != _APP_READY:
+                raise ConnectionError("the app process ended before it was told what to run")
+            self._app_is_ready = True
+
+    def last_words(self):
+        """What a process that ended early wrote to its standard error, for the message about it."""
+        os.set_blocking(self.stderr, False)
+        try:
+            return "\n" + os.read(self.stderr, 8192).decode("utf-8", "replace")
+        except BlockingIOError:
+            return ""
 
 
-def become(order, place, pipes):
-    """In the forked child: prepare the process, run the callable, report, exit."""
+def become(pipes, is_spare):
+    """In the forked child: prepare the process, wait for the order, run the callable, report, exit. Never returns."""
     try:
         _prepare_process(pipes)
+        if is_spare:
+            # A page that a fork shares is copied when it is first touched. What an app will touch is touched now.
+            preload.rehearse()
+        pipes.app_orders.sendall(_APP_READY)
+        order, place = _receive_order(pipes.app_orders)
+        if order.sandbox == "namespaces":
+            runner_sandbox.drop_privileges()
+        die_with_parent()  # a change of credentials clears it
         _prepare_python(order, place)
         control = pipes.app_control
         addresses.install(order.address, lambda port: _report_listening(control, order.address, port))
@@ -53,6 +85,15 @@ def become(order, place, pipes):
         sys.excepthook(*sys.exc_info())
         os._exit(1)
     os._exit(_run(order, control))
+
+
+def _receive_order(orders):
+    frame = receive_frame(orders)
+    orders.close()
+    if frame is None:
+        os._exit(0)  # the init has ended, or could not make the sandbox
+    header, payload = frame
+    return parse_start(header, payload), runner_sandbox.Place(**header["place"])
 
 
 def _run(order, control):
@@ -74,17 +115,20 @@ def _prepare_process(pipes):
     default_signals()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
-    die_with_parent()
-    null = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(null, 0)
     os.dup2(pipes.app_stdout, 1)
     os.dup2(pipes.app_stderr, 2)
     # Sockets of the init are closed as numbers; their objects must not close somebody else's number later.
     pipes.control.detach()
-    close_descriptors_except(pipes.app_control.fileno())
+    pipes.orders.detach()
+    die_with_parent()
+    close_descriptors_except(pipes.app_control.fileno(), pipes.app_orders.fileno())
 
 
 def _prepare_python(order, place):
+    # The root is the runner's own by now; what was opened before is another root's.
+    null = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
     os.environ.clear()
     os.environ.update(_environment(order, place))
     if "TZ" in os.environ:

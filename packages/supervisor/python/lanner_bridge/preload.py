@@ -21,10 +21,16 @@ def preload():
             importlib.import_module(name)
         except Exception:
             pass
-    if "fastapi" in sys.modules and "uvicorn" in sys.modules:
-        problem = rehearsal.rehearse()
-        if problem:
-            sys.stderr.write(f"zygote: the rehearsal failed, first starts will be slower: {problem}\n")
+    problem = rehearse()
+    if problem:
+        sys.stderr.write(f"zygote: the rehearsal failed, first starts will be slower: {problem}\n")
     installed_packages.remember()
     if threading.active_count() > 1:
         sys.stderr.write(f"zygote: an import started threads: {[thread.name for thread in threading.enumerate()]}\n")
+
+
+def rehearse():
+    """Serve a throwaway app, where there is something to serve it with. Returns what went wrong, or None."""
+    if "fastapi" in sys.modules and "uvicorn" in sys.modules:
+        return rehearsal.rehearse()
+    return None

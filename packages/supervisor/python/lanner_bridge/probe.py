@@ -14,8 +14,11 @@ _INNER = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
 from lanner_bridge import identity, linux, root_builder, root_plan
+own = os.open("/proc/self/ns/pid", os.O_RDONLY)
 linux.unshare(linux.CLONE_NEWPID)
 pid = os.fork()
+if pid:
+    linux.setns(own, linux.CLONE_NEWPID)
 if pid == 0:
     try:
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)

@@ -69,7 +69,12 @@ def rehearse():
         import cloudpickle
 
         factory = cloudpickle.loads(cloudpickle.dumps(_factory()))
-        asyncio.run(_serve(factory()))
+        # Not asyncio.run: it leaves a mark, after which asyncio.get_event_loop() fails where a fresh process makes a loop.
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(_serve(factory()))
+        finally:
+            loop.close()
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None

@@ -1,8 +1,11 @@
 """A runner, from the fork to its end: connect, be told what to run, enter the sandbox, become the init that watches the app.
 
     zygote ── init (this process; PID 1 of its namespace) ── app process
+
+Both processes exist before it is known what they will run. So a zygote can keep a spare runner: forked, its memory touched, waiting.
 """
 
+import dataclasses
 import os
 import socket
 import time
@@ -14,38 +17,68 @@ from .runner_init import RunnerInit
 from .start_order import StartError, parse_start
 
 EXIT_NO_START = 125
+# What a spare says to its zygote.
+SPARE_READY = b"R"
 
 
-def run(fork, on_connected, is_namespace_init):
-    """In the forked child; returns the exit status of the init. `fork` is the header of the zygote's `fork` frame."""
+def run(channel, fork, on_connected, is_namespace_init):
+    """In the forked child; returns the exit status of the init.
+
+    `fork` is the header of the zygote's `fork` frame; a spare has None and waits for it on `channel`, a socket to the zygote.
+    """
+    close_descriptors_except(*([channel.fileno()] if channel else []))
     pid = _pid_for_zygote()
+    if is_namespace_init:
+        runner_sandbox.enter_first_namespaces()
+    pipes = app_process.AppPipes.create()
+    app = os.fork()
+    if app == 0:
+        app_process.become(pipes, is_spare=fork is None)
+    pipes.close_app_side()
+    if fork is None:
+        _touch_memory(is_namespace_init)
+        fork = _wait_for_fork(channel, pipes)
+        if fork is None:
+            return 0
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.connect(fork["socket"])
     send_frame(connection, {"type": "hello", "token": fork["token"], "runnerId": fork["runnerId"], "pid": pid})
     on_connected()
-    close_descriptors_except(connection.fileno())
     try:
         frame = receive_frame(connection)
     except (ConnectionError, FrameError):
         frame = None
     if frame is None or frame[0]["type"] != "start":
         return EXIT_NO_START
+    header, payload = frame
     try:
-        order = parse_start(*frame)
-        del frame
+        order = parse_start(header, payload)
+        pipes.wait_for_app()  # the root must not change under its feet
         place = _enter_sandbox(order, is_namespace_init)
+        send_frame(connection, {"type": "sandboxed", "isolation": order.sandbox, "pid": pid})
+        close_to_debuggers()  # the app must not take over its init
+        send_frame(pipes.orders, {**header, "place": dataclasses.asdict(place)}, payload)
     except (OSError, StartError, KeyError, TypeError, ValueError) as error:
-        _give_up(connection, f"the runner's sandbox could not be made: {error}")
+        _give_up(connection, f"the runner's sandbox could not be made: {error}{pipes.last_words()}")
         return EXIT_NO_START
-    send_frame(connection, {"type": "sandboxed", "isolation": order.sandbox, "pid": pid})
-    pipes = app_process.AppPipes.create()
-    close_to_debuggers()  # the app must not take over its init
-    app = os.fork()
-    if app == 0:
-        app_process.become(order, place, pipes)
-    order = None  # the definitions are the app's now
-    pipes.close_app_side()
+    pipes.orders.close()
+    del order, frame, payload  # the definitions are the app's now
     return RunnerInit(connection, app, pipes, is_namespace_init).serve()
+
+
+def _wait_for_fork(channel, pipes):
+    """Tell the zygote that this spare is ready; the fork header it was waiting for, or None when its zygote has ended."""
+    pipes.wait_for_app()
+    channel.sendall(SPARE_READY)
+    frame = receive_frame(channel)
+    channel.close()
+    return frame and frame[0]
+
+
+def _touch_memory(is_namespace_init):
+    """Do once, to no effect, what a start will do: a page that a fork shares is copied when it is first touched, which costs time."""
+    if is_namespace_init:
+        runner_sandbox.plan_root(runner_sandbox.EXAMPLE_ORDER)
 
 
 def _enter_sandbox(order, is_namespace_init):
@@ -54,7 +87,7 @@ def _enter_sandbox(order, is_namespace_init):
         return runner_sandbox.enter_process_group(order)
     if not is_namespace_init:
         raise StartError("this zygote was not started in a sandbox, so its runners cannot enter one")
-    return runner_sandbox.enter_namespaces(order)
+    return runner_sandbox.enter_root(order)
 
 
 def _pid_for_zygote():

@@ -7,7 +7,10 @@ import tempfile
 from dataclasses import dataclass
 
 from . import root_plan
-from .start_order import StartError
+from .start_order import StartError, parse_start
+
+# An order that asks for nothing, for a spare runner to practise with.
+EXAMPLE_ORDER = parse_start({"callable": {"kind": "entrypoint", "entrypoint": "os:getpid"}}, b"")
 
 
 @dataclass
@@ -20,12 +23,34 @@ class Place:
     ca_bundle: object
 
 
-def enter_namespaces(order):
-    """Mount, IPC, UTS and user namespaces, an allow-list root, no capability left. The caller is PID 1 of its namespace already."""
-    from . import identity, linux, root_builder
+def enter_first_namespaces():
+    """Mount, IPC and UTS namespaces, before the app process is forked: it shares them. The caller is PID 1 of its namespace already."""
+    from . import linux
 
     linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
+
+
+def enter_root(order):
+    """The allow-list root, for every process of the mount namespace; no capability is left to this one."""
+    from . import linux, root_builder
+
     linux.set_hostname(order.hostname)
+    root_builder.enter_root(plan_root(order), lambda new, old: _copy_files(order.files, old, new + "/app"))
+    drop_privileges()
+    return Place("/app", root_plan.HOME, "/tmp", "/etc/lanner/ca-bundle.pem" if order.ca_bundle else None)
+
+
+def drop_privileges():
+    """Nothing is left of the zygote's powers. A user namespace of its own: process limits count per runner, and the zygote's is out of reach."""
+    from . import identity, linux
+
+    identity.enter_user_namespace()
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    linux.drop_all_capabilities()
+
+
+def plan_root(order):
+    """The plan of a runner's root."""
     plan = root_plan.runner_root(order.hostname, order.address, order.memory_mib)
     # First, because an environment may lie below /tmp.
     _writable_folders(plan, order)
@@ -35,12 +60,7 @@ def enter_namespaces(order):
     if order.ca_bundle:
         plan.bind(order.ca_bundle, root_plan.LINKED_FILES["/etc/lanner/ca-bundle.pem"])
     _data(plan, order)
-    root_builder.enter_root(plan, lambda new, old: _copy_files(order.files, old, new + "/app"))
-    # A user namespace of its own: process limits count per runner, and nothing in it can reach the zygote's.
-    identity.enter_user_namespace()
-    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-    linux.drop_all_capabilities()
-    return Place("/app", root_plan.HOME, "/tmp", "/etc/lanner/ca-bundle.pem" if order.ca_bundle else None)
+    return plan
 
 
 def enter_process_group(order):

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import dataclass
 
 from . import preload, root_plan, runner
 from .frames import FrameError, FrameParser, send_frame
@@ -27,6 +28,10 @@ PROTOCOL_VERSION = 1
 _CONTROL_FD = 3
 # Children that may be alive at once and still be told apart; more only lose their `child-ended` frame.
 _SLOTS = 4096
+# A spare costs 50 ms of a core: it is made when nothing has been asked for so long.
+_QUIET_MS = 250
+# Argument that turns spares off: each holds about 15 MB.
+NO_SPARE = "--no-spare"
 
 
 def main():
@@ -48,13 +53,28 @@ def main():
             "pythonVersion": platform.python_version(),
         },
     )
-    return Zygote(control).serve()
+    return Zygote(control, wants_spare=NO_SPARE not in sys.argv[1:]).serve()
+
+
+@dataclass
+class Spare:
+    """A runner that was forked before it was asked for."""
+
+    pid: int
+    slot: int
+    channel: socket.socket
+
+    def is_ready(self):
+        try:
+            return self.channel.recv(1, socket.MSG_DONTWAIT) == runner.SPARE_READY
+        except BlockingIOError:
+            return False
 
 
 class Zygote:
-    """The loop: fork requests in, pids and ends of children out."""
+    """The loop: fork requests in, pids and ends of children out. In quiet moments it makes a spare runner."""
 
-    def __init__(self, control):
+    def __init__(self, control, wants_spare):
         self._control = control
         self._parser = FrameParser()
         # One byte per child, shared with it: the child sets it once the supervisor knows it by its `hello`.
@@ -62,6 +82,8 @@ class Zygote:
         self._children = {}
         self._next_slot = 0
         self._own_namespace = _own_pid_namespace()
+        self._spare = None
+        self._wants_spare = wants_spare
 
     def serve(self):
         wake = wake_on_signals(signal.SIGCHLD)
@@ -69,7 +91,11 @@ class Zygote:
         poll.register(wake, select.POLLIN)
         poll.register(self._control, select.POLLIN)
         while True:
-            for fd, _ in poll.poll():
+            needs_spare = self._wants_spare and self._spare is None
+            ready = poll.poll(_QUIET_MS if needs_spare else None)
+            if not ready and needs_spare:
+                self._make_spare()
+            for fd, _ in ready:
                 if fd == wake:
                     drain(wake)
                     self._collect()
@@ -89,18 +115,57 @@ class Zygote:
         return bool(data)
 
     def _fork(self, header):
-        runner_id, slot = header.get("runnerId"), self._next_slot
-        self._next_slot = (slot + 1) % _SLOTS
-        self._connected[slot] = 0
+        runner_id = header.get("runnerId")
         try:
-            pid = self._fork_into_namespace()
+            pid, slot = self._use_spare(header) or self._fork_now(header)
         except OSError as error:
             self._send({"type": "fork-failed", "runnerId": runner_id, "message": str(error)})
             return
-        if pid == 0:
-            self._become_runner(header, slot)
         self._children[pid] = (runner_id, slot)
         self._send({"type": "forked", "runnerId": runner_id, "pid": pid})
+
+    def _fork_now(self, header):
+        slot = self._take_slot()
+        pid = self._fork_into_namespace()
+        if pid == 0:
+            self._become_runner(None, header, slot)
+        return pid, slot
+
+    def _make_spare(self):
+        ours, theirs = socket.socketpair()
+        slot = self._take_slot()
+        try:
+            pid = self._fork_into_namespace()
+        except OSError as error:
+            self._give_up_spares(f"cannot be forked: {error}")
+            return
+        if pid == 0:
+            self._become_runner(theirs, None, slot)
+        theirs.close()
+        self._spare = Spare(pid, slot, ours)
+
+    def _use_spare(self, header):
+        """(pid, slot) of the spare, which is on its way now; None when there is none."""
+        spare = self._spare
+        if spare is None or not spare.is_ready():
+            return None
+        self._spare = None
+        with spare.channel:
+            try:
+                send_frame(spare.channel, header)
+            except ConnectionError:
+                return None
+        return spare.pid, spare.slot
+
+    def _give_up_spares(self, why):
+        self._wants_spare = False
+        sys.stderr.write(f"zygote: no spare runners from now on: a spare {why}\n")
+
+    def _take_slot(self):
+        slot = self._next_slot
+        self._next_slot = (slot + 1) % _SLOTS
+        self._connected[slot] = 0
+        return slot
 
     def _fork_into_namespace(self):
         """Fork; where we may, the child is PID 1 of a PID namespace of its own."""
@@ -116,11 +181,12 @@ class Zygote:
                 linux.setns(self._own_namespace, linux.CLONE_NEWPID)
         return pid
 
-    def _become_runner(self, header, slot):
+    def _become_runner(self, channel, header, slot):
         status = 125
         try:
             default_signals()
-            status = runner.run(header, lambda: self._connected.__setitem__(slot, 1), self._own_namespace is not None)
+            is_namespace_init = self._own_namespace is not None
+            status = runner.run(channel, header, lambda: self._connected.__setitem__(slot, 1), is_namespace_init)
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
@@ -128,6 +194,10 @@ class Zygote:
 
     def _collect(self):
         for pid, status in reap():
+            if self._spare is not None and pid == self._spare.pid:
+                self._spare.channel.close()
+                self._spare = None
+                self._give_up_spares(f"ended by itself (status {status})")
             runner_id, slot = self._children.pop(pid, (None, 0))
             if runner_id is not None and not self._connected[slot]:
                 self._send({"type": "child-ended", "runnerId": runner_id, "status": status})

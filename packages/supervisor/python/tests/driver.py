@@ -27,9 +27,10 @@ ACCOUNT_UID = 2_000_123
 def launch(spec, control=None, uid=None):
     """Start launcher.py with a spec; the Popen's stdin is the lifeline."""
     command = [python_for(uid) if uid is not None else sys.executable, "-I", "-S", "-B", os.path.join(PYTHON_DIR, "launcher.py")]
-    # Descriptor 3 must be the control socket: a shell does the renumbering.
     if control is not None:
-        command = ["/bin/sh", "-c", f'exec "$@" 3<&{control.fileno()} {control.fileno()}<&-', "sh", *command]
+        # Popen cannot renumber descriptors.
+        renumber = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.closerange(4, 100); os.execv(sys.argv[2], sys.argv[2:])"
+        command = [command[0], "-I", "-S", "-c", renumber, str(control.fileno()), *command]
     child = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
