@@ -191,6 +191,11 @@ print(json.dumps([found["message"], found["annotations"], sorted(found["openapi"
         void (progress.type === 'log' && progress.log.source === 'user' && lines.push(progress.log.message)),
     });
     assert.deepEqual(result, { sum: 42 });
+    const long = 'x'.repeat(300_000);
+    assert.equal(
+      (await client.runReference<{ sum: string }>('functions.py::add', { cwd: folder, args: [long, '!'] })).sum,
+      `${long}!`,
+    );
     assert.ok(
       lines.some((line) => line.includes('adding 40 2')),
       lines.join('\n'),

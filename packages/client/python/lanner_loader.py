@@ -1,6 +1,6 @@
 """Loads an app with the project's own ``fal`` and lets it deploy or run the app over its parent's connection.
 
-Started by the TypeScript client (``deploy/python-loader.ts``) with one JSON document as its last argument. ``fal`` does
+Started by the TypeScript client (``deploy/python-loader.ts``), which sends what is wanted as the first frame. ``fal`` does
 everything it always does: finds the object, reads pyproject.toml, builds the messages, pickles the code. Only the gRPC
 channel under it is replaced: each call goes to the parent as a frame on standard output, and the answers come back on
 standard input. Nothing of ``fal`` is patched, because its modules travel inside the pickle.
@@ -45,7 +45,8 @@ def receive():
 
 
 def main():
-    request = json.loads(sys.argv[1])
+    # Not an argument of the process: those are seen by everybody on the machine, and short.
+    request, _ = receive()
     sys.argv = ["fal"]
     # The folder of this file is nothing the app should import from.
     sys.path.pop(0)

@@ -6,7 +6,7 @@ import type { Environment } from '../resolve/environment.ts';
 import type { PythonCommand } from './find-python.ts';
 import { decodeFrames, encodeFrame, type Frame } from './frames.ts';
 
-/** What the loader is asked to do. Holds no secret: it is an argument of the process. */
+/** What the loader is asked to do. */
 export type LoaderRequest = Record<string, unknown> & { action: 'deploy' | 'run' };
 
 /** What the loader asks for on its way. */
@@ -48,7 +48,7 @@ export async function runLoader(
   handlers: LoaderHandlers,
 ): Promise<LoaderOutcome> {
   if (options.signal?.aborted) throw stopped(options.signal);
-  const child = spawn(python.command, [...python.args, script, JSON.stringify(request)], {
+  const child = spawn(python.command, [...python.args, script], {
     cwd: options.cwd,
     env: { ...options.environment },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -60,6 +60,7 @@ export async function runLoader(
   });
   // A dead child shows as the end of its output; writing to it must not throw.
   child.stdin.on('error', () => undefined);
+  child.stdin.write(encodeFrame(request));
   let printed = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     printed = (printed + text).slice(-mostKeptOutput);
