@@ -9,6 +9,7 @@ const scripts: [string, ...string[]][] = [
   ['cold-start.ts', '--python', python],
   ['gateway.ts', '--python', python],
   ['platform.ts'],
+  ['client.ts'],
 ];
 let failed = 0;
 for (const [script, ...rest] of scripts) {

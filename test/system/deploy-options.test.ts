@@ -100,6 +100,13 @@ with AppClient.connect(simple.SimpleApp) as client:
     }, 15_000);
   });
 
+  it('says that an app could not start, below what it printed', async () => {
+    const { code, stdout, stderr } = await platform.fal(['run', 'test/system/apps/broken.py::Broken']);
+    assert.equal(code, 1, stdout + stderr);
+    assert.match(stdout + stderr, /setup fails on purpose/);
+    assert.match(stdout, /The app ended \(exit status 3\) before it listened on its port/);
+  });
+
   it('ends a function with its command', async () => {
     const stop = new AbortController();
     let output = '';
@@ -122,7 +129,7 @@ with AppClient.connect(simple.SimpleApp) as client:
       assert.equal(code, 1, stdout);
       return stdout;
     };
-    assert.match(await refused('of_an_image'), /Container images need/);
+    assert.match(await refused('of_an_image'), /Container images need a container engine/);
     assert.match(await refused('of_conda'), /need conda or micromamba/);
     const conflict = await refused('of_conflicting_pins');
     assert.match(conflict, /Failure during 'uv pip install'/);

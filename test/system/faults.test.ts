@@ -89,6 +89,7 @@ describe('apps that misbehave, and processes that die', () => {
   });
 
   it('survives a quarter of a gigabyte of output, and serves others meanwhile', async () => {
+    // A bound below what is printed; how far the heap grows before it is collected is up to the engine.
     const rssKiB = async (): Promise<number> =>
       Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${platform.serverPid}/status`, 'utf8'))?.[1]);
     const beforeKiB = await rssKiB();
@@ -96,7 +97,8 @@ describe('apps that misbehave, and processes that die', () => {
     const meanwhile = await platform.call('/plain_server/');
     assert.equal(meanwhile.status, 200);
     await printing;
-    assert.ok((await rssKiB()) - beforeKiB < 150 * 1024, 'the server did not keep the output in memory');
+    const grownMiB = ((await rssKiB()) - beforeKiB) / 1024;
+    assert.ok(grownMiB < 200, `the server keeps the output in memory: ${Math.round(grownMiB)} MiB more`);
   });
 
   it('leaves nothing of a stopped runner behind, even one that ignores SIGTERM', async () => {

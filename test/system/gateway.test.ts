@@ -69,6 +69,16 @@ describe('calls of real apps that do not go well', () => {
     assert.notEqual((await ask<{ job: string }>('/single/')).job, job, 'after 503 another one answers');
   });
 
+  it('keeps a runner whose endpoint raises, and the calls behind it', async () => {
+    const { job } = await ask<{ job: string }>('/single/');
+    for (let call = 0; call < 10; call += 1) {
+      const raised = await platform.call('/single/raise', post);
+      assert.equal(raised.status, 500);
+      assert.deepEqual(await raised.json(), { detail: 'Internal Server Error' });
+      assert.equal((await ask<{ job: string }>('/single/')).job, job);
+    }
+  });
+
   it('gives up after request_timeout, replaces the runner, and the next call is fine', async () => {
     const { job } = await ask<{ job: string }>('/hasty/');
     const startedAtMs = performance.now();

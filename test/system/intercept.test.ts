@@ -241,6 +241,14 @@ socket.onerror = (error) => { console.error(error.message); process.exitCode = 1
     else assert.match(result.stderr, /reach fal\.run without the proxy.*use Node 24 or newer/);
   });
 
+  it('stops a Node that goes past the proxy, and says so', async () => {
+    const { code, stderr } = await exec(['env', '-u', 'NODE_USE_ENV_PROXY', 'node', script], {
+      NODE_OPTIONS: '--no-deprecation',
+    });
+    assert.equal(code, 1);
+    assert.match(stderr, /reach fal\.run without the proxy/);
+  });
+
   it('passes standard input, output, exit codes and signals on', async () => {
     assert.equal(await output(exec(['cat'], {}, { input: 'to and fro' })), 'to and fro');
     assert.equal((await exec(['sh', '-c', 'exit 41'])).code, 41);

@@ -21,6 +21,22 @@ class Various(fal.App, keep_alive=120, max_concurrency=1):
     async def hello(self) -> dict:
         return {"job": os.environ.get("FAL_JOB_ID"), "active": self.active, "most_active": self.most_active}
 
+    @fal.endpoint("/key")
+    async def key(self) -> dict:
+        return {"key": os.environ.get("FAL_KEY"), "run_host": os.environ.get("FAL_RUN_HOST")}
+
+    @fal.endpoint("/nested")
+    def nested(self, target: str) -> dict:
+        import httpx
+
+        url = "https://" + os.environ["FAL_RUN_HOST"] + "/" + target
+        answer = httpx.post(url, headers={"Authorization": "Key " + os.environ["FAL_KEY"]}, json={})
+        return {"answer": answer.json(), "job": os.environ.get("FAL_JOB_ID")}
+
+    @fal.endpoint("/raise")
+    def fail(self) -> dict:
+        raise ValueError("on purpose")
+
     @fal.endpoint("/slow")
     async def slow(self, request: Request, seconds: float = 1.0) -> dict:
         self.active += 1

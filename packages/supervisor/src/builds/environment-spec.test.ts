@@ -57,7 +57,7 @@ describe('parseEnvironment', () => {
   });
 
   it('refuses with a sentence what it cannot build', () => {
-    refuses({ kind: 'container', configuration: { image: { dockerfile_str: 'FROM x' } } }, /container driver/);
+    refuses({ kind: 'container', configuration: { image: { dockerfile_str: 'FROM x' } } }, /container engine/);
     refuses({ kind: 'conda', configuration: {} }, /conda/);
     refuses(virtualenv({ python_version: '2.7' }), /2\.7/);
     refuses(virtualenv({ python_version: 3.11 }), /3\.11/);

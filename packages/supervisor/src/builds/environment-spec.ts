@@ -50,7 +50,7 @@ export function parseEnvironment(definition: EnvironmentDefinition): Environment
     throw buildFailed(`Unknown environment kind: ${String(kind).slice(0, 80)}`);
   if (kind === 'container' && isPresent(configuration['image'])) {
     throw buildFailed(
-      'Container images need the container driver, which this machine does not have. Leave out the image.',
+      'Container images need a container engine, and this version runs none. Leave out the image and name its packages as requirements.',
     );
   }
   const resolver = configuration['resolver'];

@@ -1,0 +1,85 @@
+import type { DeploymentStrategyName } from '../namespaces/apps.ts';
+import type { AuthMode } from '../records/app.ts';
+import type { CallOptions } from '../transport/call-options.ts';
+
+/** Where a deploy or run is. */
+export type DeployPhase = 'loading' | 'uploading' | 'building' | 'deploying' | 'running';
+
+/** A line of the build, of a starting runner or of a running function. */
+export interface ProgressLog {
+  message: string;
+  /** `trace`, `debug`, `info`, `warning`, `error`, `stdout` or `stderr`. */
+  level: string;
+  /** Who wrote it: the builder, the runtime, or the app itself. */
+  source: 'builder' | 'bridge' | 'user' | 'unknown';
+  timestamp: Date;
+}
+
+/** Where an app can be reached. */
+export interface ServiceUrls {
+  playground: string;
+  run: string;
+  queue: string;
+  ws: string;
+  log: string;
+}
+
+/** What happens during a deploy or run, in order. Unknown types are to be ignored. */
+export type DeployProgress =
+  | { type: 'phase'; phase: DeployPhase }
+  /** The Python that loads the app. */
+  | { type: 'python'; from: string; python: string; fal: string }
+  | { type: 'loaded'; appName: string | null; objectName: string | null }
+  | { type: 'upload'; uploadedBytes: number; totalBytes: number; files: number }
+  | { type: 'log'; phase: DeployPhase; log: ProgressLog }
+  /** What the app file printed while it was loaded. */
+  | { type: 'output'; text: string }
+  | { type: 'urls'; urls: ServiceUrls };
+
+/** What deploys and runs have in common. */
+export interface LoadOptions extends CallOptions {
+  /** Name of the app. Default: what its class, file or project says. */
+  appName?: string | undefined;
+  auth?: AuthMode | undefined;
+  /** Deployment environment. Default `main`. */
+  environmentName?: string | undefined;
+  /** Build the Python environment anew. Default `false`. */
+  forceEnvBuild?: boolean | undefined;
+  /** Told of everything that happens. */
+  onProgress?: ((progress: DeployProgress) => void) | undefined;
+  /** Folder that relative paths and pyproject.toml are looked up from. Default: that of the process. */
+  cwd?: string | undefined;
+  /** Interpreter with `fal` to load the app with. Default: the project's own, else one that uv prepares. */
+  python?: string | undefined;
+}
+
+export interface DeployOptions extends LoadOptions {
+  /** Default `rolling`. */
+  strategy?: DeploymentStrategyName | undefined;
+  /** Take scale settings from the code instead of keeping those of the app. Default `false`. */
+  resetScale?: boolean | undefined;
+  /** Wait for the rollout (`true`), return as soon as it is registered (`false`), or what the server thinks best. */
+  attach?: boolean | undefined;
+  /** Kept with the revision; at most 2048 characters. */
+  message?: string | undefined;
+  /** Kept with the revision; at most 32. */
+  annotations?: Record<string, string> | undefined;
+}
+
+export interface RunReferenceOptions extends LoadOptions {
+  /** Positional arguments of a function, as JSON. */
+  args?: readonly unknown[] | undefined;
+  /** Named arguments of a function, as JSON. */
+  kwargs?: Record<string, unknown> | undefined;
+}
+
+/** A finished deploy. */
+export interface Deployment {
+  revision: string;
+  /** Without environment. */
+  appName: string;
+  /** Per way to call it: endpoint path → URL. */
+  urls: { playground: Record<string, string>; sync: Record<string, string>; async: Record<string, string> };
+  logUrl: string;
+  authMode: AuthMode;
+}

@@ -1,0 +1,194 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { DeployError, ServerError, isClientError } from '../errors/client-error.ts';
+import type { Settings } from '../resolve/settings.ts';
+import { answerError, readJson, type HttpClient } from '../transport/http-client.ts';
+import { withRetries, type RetryPolicy } from '../transport/retry.ts';
+
+/** A file of an app, as the loader found it; numbers are texts because they are sent so. */
+export interface AppFile {
+  path: string;
+  relativePath: string;
+  size: string;
+  mtime: string;
+  mode: string;
+  /** SHA-256 over content and mode: its name at the server. */
+  hash: string;
+}
+
+/** Told after each part that arrived. */
+export type UploadProgress = (uploadedBytes: number, totalBytes: number, files: number) => void;
+
+const partBytes = 10 * 1024 * 1024;
+const parallelFiles = 10;
+/** Parts in flight over all files: what is read and not yet sent stays below this many times {@link partBytes}. */
+const parallelParts = 10;
+const partPolicy: RetryPolicy = {
+  attempts: 3,
+  firstDelayMs: 1000,
+  longestDelayMs: 2000,
+  jitter: 0.2,
+  shouldRetry: (error) =>
+    isClientError(error) &&
+    (error.code === 'connection_lost' ||
+      (error instanceof ServerError && (error.status === 429 || (error.status ?? 0) >= 500))),
+};
+
+/** Sends the files that the server lacks, several at a time, each once whatever its names are. */
+export class FileUploader {
+  readonly #settings: Settings;
+  readonly #http: HttpClient;
+
+  constructor(settings: Settings, http: HttpClient) {
+    this.#settings = settings;
+    this.#http = http;
+  }
+
+  /**
+   * Returns when every file is at the server.
+   * @throws DeployError `upload_failed` when a file changed or could not be read; connection and server errors as they are.
+   */
+  async upload(files: readonly AppFile[], signal: AbortSignal | undefined, onProgress: UploadProgress): Promise<void> {
+    const base = `${this.#settings.hosts().accountUrl}/files`;
+    const missing = new Set(
+      (await this.#http.json(`${base}/missing_hashes`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ hashes: files.map((file) => file.hash) }),
+        signal,
+      })) as string[],
+    );
+    const wanted = files.filter((file) => missing.has(file.hash));
+    const totalBytes = wanted.reduce((sum, file) => sum + Number(file.size), 0);
+    let uploadedBytes = 0;
+    onProgress(0, totalBytes, wanted.length);
+    const stop = new AbortController();
+    const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    const slots = createSlots(parallelParts);
+    const waiting = [...wanted];
+    const worker = async (): Promise<void> => {
+      for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+        await this.#uploadFile(`${base}/app/multipart/${file.hash}`, file, either, slots, (bytes) => {
+          uploadedBytes += bytes;
+          onProgress(uploadedBytes, totalBytes, wanted.length);
+        });
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: Math.min(parallelFiles, wanted.length) }, worker));
+    } catch (error) {
+      // The others would only find out one by one.
+      stop.abort();
+      throw error;
+    }
+  }
+
+  async #uploadFile(
+    url: string,
+    file: AppFile,
+    signal: AbortSignal,
+    slots: Slots,
+    onBytes: (bytes: number) => void,
+  ): Promise<void> {
+    const metadata = { size: file.size, mtime: file.mtime, mode: file.mode, hash: file.hash };
+    const begun = await this.#http.send(`${url}/initiate`, { ...asJson(metadata), method: 'POST', signal });
+    // Somebody else brought it in the meantime.
+    if (begun.status === 409) return;
+    const { upload_id: uploadId } = (await readJson(begun, url)) as { upload_id: string };
+    const size = Number(file.size);
+    const handle = await open(file.path).catch((error: unknown) => {
+      throw unreadable(file, error);
+    });
+    try {
+      const count = Math.max(1, Math.ceil(size / partBytes));
+      const parts = await Promise.all(
+        Array.from({ length: count }, (_, index) =>
+          slots(async () => {
+            const content = await readPart(
+              handle,
+              file,
+              index * partBytes,
+              Math.min(partBytes, size - index * partBytes),
+            );
+            const part = await this.#uploadPart(`${url}/${uploadId}/${index + 1}`, content, signal);
+            onBytes(content.length);
+            return part;
+          }),
+        ),
+      );
+      const done = await this.#http.send(`${url}/${uploadId}/complete`, {
+        ...asJson({ parts, metadata }),
+        method: 'POST',
+        signal,
+      });
+      if (done.status !== 409) await readJson(done, url);
+    } catch (error) {
+      await this.#http.send(`${url}/${uploadId}/cancel`, { method: 'POST', timeoutMs: 5000 }).catch(() => undefined);
+      throw error;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #uploadPart(url: string, content: Buffer, signal: AbortSignal): Promise<unknown> {
+    const boundary = `lanner-${randomUUID()}`;
+    const head = `--${boundary}\r\ncontent-disposition: form-data; name="file_upload"; filename="chunk"\r\ncontent-type: application/octet-stream\r\n\r\n`;
+    const body = Buffer.concat([Buffer.from(head), content, Buffer.from(`\r\n--${boundary}--\r\n`)]);
+    return withRetries(partPolicy, signal, async () => {
+      const response = await this.#http.send(url, {
+        method: 'PUT',
+        headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+        body,
+        signal,
+      });
+      if (!response.ok) throw answerError(response, await response.text());
+      return readJson(response, url);
+    });
+  }
+}
+
+async function readPart(handle: FileHandle, file: AppFile, position: number, length: number): Promise<Buffer> {
+  const content = Buffer.allocUnsafe(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(content, filled, length - filled, position + filled);
+    if (bytesRead === 0) throw unreadable(file, new Error(`it ended after ${position + filled} bytes`));
+    filled += bytesRead;
+  }
+  return content;
+}
+
+function unreadable(file: AppFile, cause: unknown): DeployError {
+  return new DeployError('upload_failed', `The app file ${file.relativePath} changed or went away during the upload.`, {
+    cause,
+    advice: 'Deploy again when nothing writes to it.',
+  });
+}
+
+function asJson(value: unknown): { headers: Record<string, string>; body: string } {
+  return { headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
+}
+
+type Slots = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Runs so many works at once; after a failure those that wait do not begin. */
+function createSlots(count: number): Slots {
+  let free = count;
+  let failed = false;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (free > 0) free--;
+    else await new Promise<void>((begin) => waiting.push(begin));
+    try {
+      if (failed) throw new DeployError('upload_failed', 'Another part of the upload failed.');
+      return await work();
+    } catch (error) {
+      failed = true;
+      throw error;
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free++;
+    }
+  };
+}

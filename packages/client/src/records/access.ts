@@ -1,0 +1,76 @@
+import { timestampDate, type Timestamp } from '@bufbuild/protobuf/wkt';
+import {
+  CreateUserKeyRequest_Scope,
+  type EnvironmentInfo as EnvironmentMessage,
+  type Secret,
+  type UserKeyInfo,
+} from '@lanner/protocol/controller';
+
+/** The older of the two ways to say what a key may do. */
+export type KeyScope = 'admin' | 'api';
+
+/** What a key may do, as a named bundle of permissions. */
+export type KeyPreset = 'FULL' | 'API' | 'DEPLOY' | 'READONLY' | 'BILLING' | 'COMPUTE' | 'SERVERLESS' | 'AGENT';
+
+/** A key without its secret. */
+export interface KeyInfo {
+  keyId: string;
+  createdAt: Date | null;
+  /** `null` for keys whose permissions no scope describes. */
+  scope: KeyScope | null;
+  description: string;
+}
+
+/** A new key; the secret is told this once. */
+export interface CreatedKey {
+  keyId: string;
+  keySecret: string;
+}
+
+/** A secret's name; its value never leaves the server. */
+export interface SecretInfo {
+  name: string;
+  createdAt: Date | null;
+  environmentName: string;
+  /** Whether apps that list no secrets see it; `null` = the account's default. */
+  defaultExposed: boolean | null;
+}
+
+/** A deployment environment. */
+export interface EnvironmentInfo {
+  name: string;
+  description: string | null;
+  isDefault: boolean;
+  createdAt: Date | null;
+}
+
+const dateOf = (timestamp: Timestamp | undefined): Date | null => (timestamp ? timestampDate(timestamp) : null);
+
+export function toKeyInfo(key: UserKeyInfo): KeyInfo {
+  const isAdmin = key.scope === CreateUserKeyRequest_Scope.ADMIN;
+  const isApi = key.scope === CreateUserKeyRequest_Scope.API;
+  return {
+    keyId: key.keyId,
+    createdAt: dateOf(key.createdAt),
+    scope: isAdmin ? 'admin' : isApi ? 'api' : null,
+    description: key.alias,
+  };
+}
+
+export function toSecretInfo(secret: Secret): SecretInfo {
+  return {
+    name: secret.name,
+    createdAt: dateOf(secret.createdTime),
+    environmentName: secret.environmentName || 'main',
+    defaultExposed: secret.defaultExposed ?? null,
+  };
+}
+
+export function toEnvironmentInfo(environment: EnvironmentMessage): EnvironmentInfo {
+  return {
+    name: environment.name,
+    description: environment.description || null,
+    isDefault: environment.isDefault,
+    createdAt: dateOf(environment.createdAt),
+  };
+}

@@ -1,0 +1,13 @@
+/** Every call takes these. */
+export interface CallOptions {
+  /** Ends the call; what the server has begun may still happen. */
+  signal?: AbortSignal | undefined;
+  /** Longest wait for the whole call, in milliseconds. Default: as long as it takes. */
+  timeoutMs?: number | undefined;
+}
+
+/** A call that changes or reads something inside one deployment environment. */
+export interface EnvironmentCallOptions extends CallOptions {
+  /** Deployment environment. Default `main`. */
+  environmentName?: string | undefined;
+}

@@ -1,0 +1,25 @@
+/**
+ * A list that is fetched when it is awaited or looped over: `await client.apps.list()` is an array,
+ * `for await (const app of client.apps.list())` goes through it. Fetched once, however often it is read.
+ */
+export class Listing<T> implements PromiseLike<T[]>, AsyncIterable<T> {
+  readonly #fetch: () => Promise<T[]>;
+  #items: Promise<T[]> | undefined;
+
+  constructor(fetch: () => Promise<T[]>) {
+    this.#fetch = fetch;
+  }
+
+  // oxlint-disable-next-line unicorn/no-thenable -- a list that can be awaited is the point
+  then<A = T[], B = never>(
+    fulfilled?: ((items: T[]) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.#items ??= this.#fetch();
+    return this.#items.then(fulfilled, rejected);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<T> {
+    yield* await this;
+  }
+}

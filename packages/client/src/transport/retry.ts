@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** When and how often a call is repeated. */
+export interface RetryPolicy {
+  /** All tries, the first one included. */
+  attempts: number;
+  firstDelayMs: number;
+  longestDelayMs: number;
+  /** Random part of each wait, 0 (none) to 1. */
+  jitter: number;
+  shouldRetry(error: unknown): boolean;
+}
+
+/** Runs until it succeeds, the policy ends, or the signal fires; throws the last error. */
+export async function withRetries<T>(
+  policy: RetryPolicy,
+  signal: AbortSignal | undefined,
+  run: () => Promise<T>,
+): Promise<T> {
+  let delayMs = policy.firstDelayMs;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (attempt >= policy.attempts || signal?.aborted || !policy.shouldRetry(error)) throw error;
+      const wait = Math.min(delayMs, policy.longestDelayMs) * (1 - policy.jitter + 2 * policy.jitter * Math.random());
+      const stopped = await sleep(wait, false, signal ? { signal } : {}).catch(() => true);
+      if (stopped) throw error;
+      delayMs *= 2;
+    }
+  }
+}
