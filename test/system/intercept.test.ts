@@ -270,13 +270,14 @@ socket.onerror = (error) => { console.error(error.message); process.exitCode = 1
         stdio: ['ignore', 'pipe', 'inherit'],
       },
     );
+    const ended = new Promise((settle) => child.once('exit', settle));
     let said = '';
     for await (const piece of child.stdout.setEncoding('utf8')) {
       said += piece as string;
       if (said === 'up\n') child.kill('SIGTERM');
     }
     assert.equal(said, 'up\ncaught\n');
-    if (child.exitCode === null) await new Promise((settle) => child.once('exit', settle));
+    await ended;
     assert.equal(child.exitCode, 9);
   });
 });

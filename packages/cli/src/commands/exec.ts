@@ -41,7 +41,7 @@ export async function exec(options: { dataDir?: string }, command: readonly stri
 /** Resolves with the exit code a shell would show: the child's own, or 128 and the signal that ended it. */
 function runChild(program: string, args: string[], env: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: 'inherit', env });
+    // Before the child exists: a signal at the very beginning would end us and leave the child behind.
     const listeners = forwarded.map((signal) => {
       // A terminal sends Ctrl-C and Ctrl-\ to the whole foreground group, the child included; a second copy would hurt.
       const isFromTerminal = process.stdin.isTTY && (signal === 'SIGINT' || signal === 'SIGQUIT');
@@ -50,6 +50,7 @@ function runChild(program: string, args: string[], env: NodeJS.ProcessEnv): Prom
       return () => process.off(signal, listener);
     });
     const finish = (): void => listeners.forEach((remove) => remove());
+    const child = spawn(program, args, { stdio: 'inherit', env });
     child.once('error', (error: NodeJS.ErrnoException) => {
       finish();
       const isMissing = error.code === 'ENOENT';
