@@ -165,11 +165,13 @@ describe('path mode and domain mode over TLS, on one platform', () => {
       assert.equal(user.status, '200', user.body);
       assert.match(user.body, /acme/);
     }
-    for (const label of ['queue', 'ws']) {
-      const { status, body } = await ask(`${label}.${domain}`, '/acme/various', '-X', 'POST', ...key);
-      assert.equal(status, '501', body);
-      assert.match(body, new RegExp(`${label} role`));
-    }
+    const queued = await ask(`queue.${domain}`, '/acme/various', '-X', 'POST', ...key);
+    assert.equal(queued.status, '200', queued.body);
+    const { status_url: statusUrl } = JSON.parse(queued.body) as { status_url: string };
+    assert.ok(statusUrl.startsWith(`https://queue.${domain}:${tlsPort}/acme/various/requests/`), statusUrl);
+    const socketOnly = await ask(`ws.${domain}`, '/acme/various', '-X', 'POST', ...key);
+    assert.equal(socketOnly.status, '501', socketOnly.body);
+    assert.match(socketOnly.body, /ws role/);
     const unknown = await ask(`nothing.${domain}`, '/acme/various', ...key);
     assert.equal(unknown.status, '404');
     assert.match(unknown.body, /nothing\.lanner\.test/);
