@@ -1,5 +1,6 @@
 import { systemClock } from '@lanner/protocol';
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
+import { createBatchedDestination } from './batched-destination.ts';
 
 /** Structured log: object first, then a constant message. Children bind `component`. */
 export type Logger = PinoLogger;
@@ -12,11 +13,6 @@ export interface LoggerOptions {
   /** Default: standard error, written without blocking and in batches. */
   destination?: DestinationStream;
 }
-
-/** Lines are written when this much has come together … */
-const batchBytes = 8_192;
-/** … or after this time. */
-const flushDelayMs = 100;
 
 /** Names under which a secret could slip into a log object, at the top and one level down. */
 const secretNames = [
@@ -33,10 +29,6 @@ const secretNames = [
 
 /**
  * The log of the server: one JSON object a line. Values under names that hold secrets are replaced, whoever passes them.
- *
- * The default destination does not block the event loop. It gathers lines for at most {@link flushDelayMs}: a write for each
- * line would cost a busy gateway more than the rest of a call. What is gathered is written when the process exits, also by
- * an uncaught error; only `kill -9` loses it.
  */
 export function createLogger({ level = 'info', destination }: LoggerOptions = {}): Logger {
   return pino(
@@ -47,7 +39,7 @@ export function createLogger({ level = 'info', destination }: LoggerOptions = {}
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: secretNames.flatMap((name) => [name, `*.${name}`]), censor: '[hidden]' },
     },
-    destination ?? pino.destination({ dest: 2, sync: false, minLength: batchBytes, periodicFlush: flushDelayMs }),
+    destination ?? createBatchedDestination(2),
   );
 }
 
