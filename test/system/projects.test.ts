@@ -93,8 +93,8 @@ describe('projects of several files, with the official CLI', () => {
     });
 
     it('says that a symbol does not exist before anything is registered', async () => {
-      const { code, stdout } = await platform.fal(['deploy', 'wrong'], { cwd });
-      assert.equal(code, 1);
+      const { code, stdout, stderr } = await platform.fal(['deploy', 'wrong'], { cwd });
+      assert.equal(code, 1, stdout + stderr);
       assert.match(stdout, /module 'greeter' has no attribute 'Missing'/);
       assert.equal((await platform.call('/wrong/', { method: 'POST' })).status, 404);
     });
