@@ -53,7 +53,10 @@ function identity(uid: number | undefined): { uid?: number; gid?: number } {
   return uid === undefined ? {} : { uid, gid: uid };
 }
 
-/** Runs a program to its end, with exactly this environment. */
+/**
+ * Runs a program to its end, with exactly this environment.
+ * @throws Error with everything it printed, and for Python where its threads stood, when it does not end in time.
+ */
 export function runCommand(
   command: string,
   args: string[],
@@ -71,7 +74,15 @@ export function runCommand(
     });
     let stdout = '';
     let stderr = '';
-    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 120_000);
+    const timeoutMs = options.timeoutMs ?? 120_000;
+    // Python prints where each of its threads stands (PYTHONFAULTHANDLER); what survives that is killed.
+    let isLate = false;
+    let killTimer: NodeJS.Timeout | undefined;
+    const timer = setTimeout(() => {
+      isLate = true;
+      child.kill('SIGABRT');
+      killTimer = setTimeout(() => child.kill('SIGKILL'), 2_000);
+    }, timeoutMs);
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
       options.onStdout?.(text);
@@ -80,7 +91,10 @@ export function runCommand(
     child.on('error', (error) => (error.name === 'AbortError' ? undefined : reject(error)));
     child.on('close', (code) => {
       clearTimeout(timer);
-      settle({ code, stdout, stderr });
+      clearTimeout(killTimer);
+      if (!isLate) return settle({ code, stdout, stderr });
+      const title = [command, ...args].join(' ').slice(0, 200);
+      reject(new Error(`not ended within ${timeoutMs} ms: ${title}\n── stdout\n${stdout}\n── stderr\n${stderr}`));
     });
     child.stdin.on('error', () => undefined);
     child.stdin.end(options.input ?? '');
@@ -137,6 +151,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
   bare['PATH'] = `${pythonEnv.bin}:${bare['PATH'] ?? ''}`;
   let ports = ['--port', '0', '--http-port', '0'];
   let server: ChildProcess | undefined;
+  let said = '';
   let variables: Record<string, string> = {};
 
   const lanner = (args: string[], runOptions: RunOptions = {}): Promise<CommandResult> =>
@@ -157,6 +172,9 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
         ...identity(options.uid),
       },
     );
+    for (const output of [server.stdout, server.stderr]) {
+      output!.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-100_000)));
+    }
     await waitForLine(server, /ready/i, 60_000);
     const state = JSON.parse(await readFile(join(dataDir, 'run/server.json'), 'utf8')) as {
       tlsPort: number;
@@ -186,7 +204,12 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     throw error;
   }
   const run = (command: string, args: string[], runOptions: RunOptions = {}): Promise<CommandResult> =>
-    runCommand(command, args, { ...bare, ...variables, ...runOptions.env }, runOptions);
+    runCommand(command, args, { ...bare, PYTHONFAULTHANDLER: '1', ...variables, ...runOptions.env }, runOptions).catch(
+      (error: Error) => {
+        error.message += `\n── server\n${said.slice(-20_000)}`;
+        throw error;
+      },
+    );
 
   return {
     dataDir,
