@@ -2,6 +2,7 @@ import { LannerError, isLannerError, toLannerError, type Timer } from '@lanner/p
 import type { Principal } from '../auth/principal.ts';
 import type { AnyRequest, Route } from '../ports/route.ts';
 import type { Slot, SlotOutcome, Target } from '../scheduler/dispatcher.ts';
+import { acquireSlot, admitCall } from './admit-call.ts';
 import { CallerBody, readBodyKind, readSmallBody } from './caller-body.ts';
 import { toCallerUserId } from './caller-identity.ts';
 import { readVerdict, toCallerHeaders, type RunnerVerdict } from './caller-response-headers.ts';
@@ -9,11 +10,10 @@ import { breakAnswer, discardBody, isHttp2Response, type AnyResponse } from './c
 import { cancelOnRunner } from './cancel-on-runner.ts';
 import { decideSlotOutcome } from './decide-slot-outcome.ts';
 import type { GatewayContext } from './gateway-context.ts';
-import { readCredential, withoutQueryToken } from './read-credential.ts';
-import { admit, resolveApp } from './resolve-app.ts';
+import { withoutQueryToken } from './read-credential.ts';
+import { resolveApp } from './resolve-app.ts';
 import { toRunnerHeaders } from './runner-request-headers.ts';
 import { sendError } from './send-error.ts';
-import { readStartTimeoutSeconds } from './start-deadline.ts';
 import { toGatewayError } from './to-gateway-error.ts';
 import type { UpstreamExchange, UpstreamFailure, UpstreamHeaders, UpstreamReceiver } from './upstream-transport.ts';
 
@@ -95,12 +95,9 @@ export class SyncCall implements UpstreamReceiver {
     const resolved = resolveApp(targets, this.#route.path);
     this.#path = resolved.appPath.path;
     this.#target = resolved.target;
-    const credential = readCredential(request.headers.authorization, resolved.appPath.query);
-    const { target, principal } = await admit(resolved, credential, authenticator);
+    const admitted = await admitCall(resolved, request.headers, authenticator);
     if (this.#phase === 'over') return;
-    this.#principal = principal;
-    const startSeconds = readStartTimeoutSeconds(toText(request.headers['x-fal-request-timeout']), target, principal);
-    const startDeadlineMs = startSeconds === null ? null : this.#startedAtMs + startSeconds * 1000;
+    this.#principal = admitted.principal;
 
     const bodyKind = readBodyKind(request);
     if (bodyKind.kind === 'sized' && bodyKind.sizeBytes > limits.maxBodyBytes) throw bodyTooLarge(limits.maxBodyBytes);
@@ -109,13 +106,10 @@ export class SyncCall implements UpstreamReceiver {
     if ((this.#phase as string) === 'over') return;
 
     this.#phase = 'waiting';
-    const hint = toText(request.headers['x-fal-runner-hint']);
-    const slot = await dispatcher.acquire({
-      targetId: target.targetId,
+    const slot = await acquireSlot(dispatcher, admitted, {
+      requestId: this.#requestId,
+      startedAtMs: this.#startedAtMs,
       signal: this.#abort.signal,
-      startDeadlineMs,
-      ...(hint === undefined ? {} : { hint }),
-      caller: { requestId: this.#requestId, accountId: principal?.accountId ?? null },
     });
     this.#waitMs = clock.monotonicMs() - this.#startedAtMs;
     if ((this.#phase as string) === 'over') {
@@ -132,7 +126,7 @@ export class SyncCall implements UpstreamReceiver {
         onStreamed: this.#context.onStreamed,
       });
     }
-    this.#send(slot, target, resolved.appPath.query);
+    this.#send(slot, admitted.target, admitted.query);
   }
 
   #send(slot: Slot, target: Target, query: string): void {
@@ -323,10 +317,6 @@ export class SyncCall implements UpstreamReceiver {
       error?.entry.fault === 'platform',
     );
   }
-}
-
-function toText(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
 }
 
 function bodyTooLarge(maxBytes: number): LannerError {

@@ -4,15 +4,15 @@ import { LannerError, isLannerError, toLannerError, type Timer } from '@lanner/p
 import type { Principal } from '../auth/principal.ts';
 import type { Route } from '../ports/route.ts';
 import type { Slot, SlotOutcome, Target } from '../scheduler/dispatcher.ts';
+import { acquireSlot, admitCall } from './admit-call.ts';
 import { toCallerUserId } from './caller-identity.ts';
 import { readVerdict, toCallerHeaders } from './caller-response-headers.ts';
 import { decideSlotOutcome } from './decide-slot-outcome.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import { writeRawError, writeRawHead } from './raw-answer.ts';
-import { readCredential, withoutQueryToken } from './read-credential.ts';
-import { admit, resolveApp } from './resolve-app.ts';
+import { withoutQueryToken } from './read-credential.ts';
+import { resolveApp } from './resolve-app.ts';
 import { toRunnerHeaders } from './runner-request-headers.ts';
-import { readStartTimeoutSeconds } from './start-deadline.ts';
 import { toFailureKind } from './to-failure-kind.ts';
 import { toGatewayError } from './to-gateway-error.ts';
 
@@ -87,21 +87,16 @@ export class UpgradeCall {
       );
     }
     const resolved = resolveApp(targets, this.#route.path);
-    const { query } = resolved.appPath;
     this.#path = resolved.appPath.path;
     this.#target = resolved.target;
-    const credential = readCredential(request.headers.authorization, query);
-    const { target, principal } = await admit(resolved, credential, authenticator);
+    const admitted = await admitCall(resolved, request.headers, authenticator);
+    const { target, principal, query } = admitted;
     this.#principal = principal;
-    const startSeconds = readStartTimeoutSeconds(headerText(request, 'x-fal-request-timeout'), target, principal);
-    const hint = headerText(request, 'x-fal-runner-hint');
     if (this.#isOver) return;
-    const slot = await dispatcher.acquire({
-      targetId: target.targetId,
+    const slot = await acquireSlot(dispatcher, admitted, {
+      requestId: this.#requestId,
+      startedAtMs: this.#startedAtMs,
       signal: this.#abort.signal,
-      startDeadlineMs: startSeconds === null ? null : this.#startedAtMs + startSeconds * 1000,
-      ...(hint === undefined ? {} : { hint }),
-      caller: { requestId: this.#requestId, accountId: principal?.accountId ?? null },
     });
     this.#waitMs = clock.monotonicMs() - this.#startedAtMs;
     if (this.#isOver) {
@@ -297,8 +292,3 @@ export class UpgradeCall {
 }
 
 function noop(): void {}
-
-function headerText(request: IncomingMessage, name: string): string | undefined {
-  const value = request.headers[name];
-  return Array.isArray(value) ? value[0] : value;
-}

@@ -11,10 +11,11 @@ import type { AnyRequest, Route } from '../../ports/route.ts';
 import type { EndedRequest, LiveRequest, RequestStore } from '../../queue/request-store.ts';
 import type { RunnerDriver } from '../../runners/runner-driver.ts';
 import type { Targets } from '../../scheduler/dispatcher.ts';
+import { admitCall } from '../admit-call.ts';
 import { breakAnswer, discardBody, type AnyResponse } from '../caller.ts';
 import { isPreflight, toPreflightHeaders } from '../cors.ts';
 import { readCredential } from '../read-credential.ts';
-import { admit, resolveApp, type ResolvedApp } from '../resolve-app.ts';
+import { resolveApp, type ResolvedApp } from '../resolve-app.ts';
 import { sendError } from '../send-error.ts';
 import { sendJson, writeHead } from './answer.ts';
 import { parseQueuePath } from './parse-queue-path.ts';
@@ -68,15 +69,11 @@ export function createQueueHandler(
 
   const submit = async (call: QueueCall, resolved: ResolvedApp): Promise<void> => {
     const { request, response, route } = call;
-    const { appPath } = resolved;
-    const credential = readCredential(request.headers.authorization, appPath.query);
-    const { target, principal } = await admit(resolved, credential, deps.authenticator);
-    call.accountId = principal?.accountId ?? null;
+    const admitted = await admitCall(resolved, request.headers, deps.authenticator);
+    call.accountId = admitted.principal?.accountId ?? null;
     const { requestId } = call;
     const submission = await readSubmit({
-      ...{ request, route, requestId, target, principal, clock, blobs },
-      path: appPath.path,
-      query: appPath.query,
+      ...{ request, route, requestId, admitted, clock, blobs },
       maxBodyBytes: deps.maxBodyBytes ?? defaultMaxBodyBytes,
     });
     const { position } = await queue.submit(submission.request, submission.maxQueueLength);

@@ -1,14 +1,13 @@
 import { LannerError, type Clock } from '@lanner/protocol';
 import type { Blobs } from '../../blobs/blobs.ts';
-import type { Principal } from '../../auth/principal.ts';
 import type { AnyRequest, Route } from '../../ports/route.ts';
 import type { NewRequest, RequestOptions } from '../../queue/request-store.ts';
 import { readRetryPolicy } from '../../queue/retry-policy.ts';
-import type { Target } from '../../scheduler/dispatcher.ts';
+import type { AdmittedCall } from '../admit-call.ts';
 import { CallerBody, readBodyKind, readSmallBody } from '../caller-body.ts';
 import { toCallerUserId } from '../caller-identity.ts';
+import { headerText } from '../header-text.ts';
 import { toRunnerHeaders } from '../runner-request-headers.ts';
-import { readStartTimeoutSeconds } from '../start-deadline.ts';
 import { storeBody } from './bodies.ts';
 import { toAppQuery } from './parse-queue-path.ts';
 
@@ -16,11 +15,7 @@ export interface SubmitInput {
   request: AnyRequest;
   route: Route;
   requestId: string;
-  target: Target;
-  principal: Principal | null;
-  /** What the app sees: path and query as the caller sent them. */
-  path: string;
-  query: string;
+  admitted: AdmittedCall;
   clock: Clock;
   blobs: Blobs;
   maxBodyBytes: number;
@@ -50,11 +45,9 @@ const notKept: ReadonlySet<string> = new Set([
  * @throws LannerError `bad_request`, `payload_too_large`, `unimplemented` (webhooks), `client_disconnected`.
  */
 export async function readSubmit(input: SubmitInput): Promise<Submission> {
-  const { request, route, requestId, target, principal, path, query, clock } = input;
-  const header = (name: string): string | undefined => {
-    const value = request.headers[name];
-    return Array.isArray(value) ? value[0] : value;
-  };
+  const { request, route, requestId, admitted, clock } = input;
+  const { target, principal, path, query, startSeconds, hint } = admitted;
+  const header = (name: string): string | undefined => headerText(request.headers, name);
   const parameters = new URLSearchParams(query);
   if (parameters.get('fal_webhook')) {
     throw new LannerError(
@@ -63,9 +56,7 @@ export async function readSubmit(input: SubmitInput): Promise<Submission> {
     );
   }
   const submittedAtMs = clock.nowMs();
-  const startSeconds = readStartTimeoutSeconds(header('x-fal-request-timeout'), target, principal);
   const isOwner = principal?.accountId === target.accountId;
-  const hint = header('x-fal-runner-hint');
   // A config for retries is honoured for the app's owner only.
   const retry = readRetryPolicy(header('x-fal-no-retry'), isOwner ? header('x-fal-retry-config') : undefined);
   const options: RequestOptions = {
