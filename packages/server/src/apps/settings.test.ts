@@ -97,7 +97,7 @@ describe('assertScaleSettings', () => {
     refuses({ concurrencyBuffer: 1.5 }, /concurrency_buffer is 1.5/);
     refuses({ concurrencyBufferPerc: Number.NaN }, /concurrency_buffer_perc is NaN/);
     refuses({ requestTimeoutSeconds: 0 }, /request_timeout is 0/);
-    refuses({ requestStartTimeoutSeconds: -5 }, /request_start_timeout is -5/);
+    refuses({ requestStartTimeoutSeconds: -5 }, /request_start_timeout is -5.*from 1 to .* 0 takes the limit away/);
     refuses({ startupTimeoutSeconds: 2 ** 31 }, /startup_timeout is 2147483648/);
   });
 
@@ -117,8 +117,20 @@ describe('assertScaleSettings', () => {
     assert.equal(own.get('XS')?.memoryMiB, 512);
   });
 
-  it('refuses a region that is no name', () => {
-    refuses({ validRegions: ['us east'] }, /"us east"/);
+  it('bounds what would ask for more processes than any machine has', () => {
+    refuses({ maxConcurrency: 10_001 }, /max_concurrency is 10001.*to 10000/);
+    refuses({ concurrencyBuffer: 1_000_000 }, /concurrency_buffer is 1000000/);
+    refuses({ concurrencyBufferPerc: -1 }, /concurrency_buffer_perc is -1.*from 0 to 1000\. It is a percentage/);
+    refuses({ concurrencyBufferPerc: 1001 }, /concurrency_buffer_perc is 1001/);
+    assertScaleSettings(settings({ concurrencyBufferPerc: 250, maxConcurrency: 10_000 }), machineTypes);
+  });
+
+  it('accepts every region that has the form of one, and refuses other text', () => {
+    assertScaleSettings(settings({ validRegions: ['us-east', 'us-west', 'eu-north-1'] }), machineTypes);
+    for (const region of ['us east', '', 'US-EAST', 'us--east', '-', 'us_east', 'a'.repeat(64)]) {
+      refuses({ validRegions: [region] }, /in valid_regions is not the name of a region.*"us-east"/);
+    }
+    refuses({ validRegions: Array.from({ length: 33 }, (_, index) => `r-${index}`) }, /valid_regions has 33 entries/);
   });
 });
 

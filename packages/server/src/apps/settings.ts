@@ -62,26 +62,53 @@ function toCodeSettings(settings: ScaleSettings): CodeSettings {
   };
 }
 
-/** Name on the wire and lowest value of every numeric setting: callers know them by these names. */
-const numericSettings = [
-  ['keepAliveSeconds', 'keep_alive', 0],
-  ['minConcurrency', 'min_concurrency', 0],
+interface NumericRule {
+  name: keyof ScaleSettings;
+  /** Callers know the setting by this name. */
+  wireName: string;
+  lowest: number;
+  highest?: number;
+  /** What else may be given, or what the number means. */
+  hint?: string;
+}
+
+/** Far beyond one machine, and small enough that a typing error does not ask for millions of processes. */
+const mostRunners = 10_000;
+/** Ten runners beside each busy one; the hosted platform publishes no limit. */
+const highestBufferPercent = 1000;
+
+const numericRules: readonly NumericRule[] = [
+  { name: 'keepAliveSeconds', wireName: 'keep_alive', lowest: 0 },
+  { name: 'minConcurrency', wireName: 'min_concurrency', lowest: 0, highest: mostRunners },
   // 0 would leave every caller waiting for a runner that cannot come.
-  ['maxConcurrency', 'max_concurrency', 1],
-  ['concurrencyBuffer', 'concurrency_buffer', 0],
-  ['concurrencyBufferPerc', 'concurrency_buffer_perc', 0],
-  ['scalingDelaySeconds', 'scaling_delay', 0],
-  ['requestTimeoutSeconds', 'request_timeout', 1],
-  ['requestStartTimeoutSeconds', 'request_start_timeout', 1],
-  ['maxMultiplexing', 'max_multiplexing', 1],
-  ['startupTimeoutSeconds', 'startup_timeout', 1],
-] as const satisfies [keyof ScaleSettings, string, number][];
+  { name: 'maxConcurrency', wireName: 'max_concurrency', lowest: 1, highest: mostRunners },
+  { name: 'concurrencyBuffer', wireName: 'concurrency_buffer', lowest: 0, highest: mostRunners },
+  {
+    name: 'concurrencyBufferPerc',
+    wireName: 'concurrency_buffer_perc',
+    lowest: 0,
+    highest: highestBufferPercent,
+    hint: 'It is a percentage of the requests in progress: 20 keeps one spare runner for every five busy ones.',
+  },
+  { name: 'scalingDelaySeconds', wireName: 'scaling_delay', lowest: 0 },
+  { name: 'requestTimeoutSeconds', wireName: 'request_timeout', lowest: 1 },
+  {
+    name: 'requestStartTimeoutSeconds',
+    wireName: 'request_start_timeout',
+    lowest: 1,
+    hint: '0 takes the limit away.',
+  },
+  { name: 'maxMultiplexing', wireName: 'max_multiplexing', lowest: 1 },
+  { name: 'startupTimeoutSeconds', wireName: 'startup_timeout', lowest: 1 },
+];
+
+const mostListed = 32;
 
 /** @throws LannerError `invalid_argument` naming the setting, the value and the rule. */
 export function assertScaleSettings(settings: ScaleSettings, machineTypes: MachineTypes): void {
-  for (const [name, wireName, lowest] of numericSettings) {
+  for (const { name, wireName, lowest, highest = largestInteger, hint } of numericRules) {
     const value = settings[name];
-    if (value !== null) assertInteger(wireName, value, lowest, largestInteger);
+    if (value !== null) assertInteger(wireName, value as number, lowest, highest, hint);
   }
   if (settings.minConcurrency > settings.maxConcurrency) {
     throw invalid(
@@ -90,12 +117,23 @@ export function assertScaleSettings(settings: ScaleSettings, machineTypes: Machi
     );
   }
   if (settings.machineTypes.length === 0) throw invalid('machine_types is empty; name at least one machine type.');
+  assertListLength('machine_types', settings.machineTypes);
   for (const name of settings.machineTypes) assertMachineType(name, machineTypes);
-  for (const region of settings.validRegions) {
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(region)) {
-      throw invalid(`"${region.slice(0, 100)}" in valid_regions is not a region name such as "us-east".`);
-    }
-  }
+  assertListLength('valid_regions', settings.validRegions);
+  for (const region of settings.validRegions) assertRegion(region);
+}
+
+/** There is no published list of regions, and one machine has none: their form is checked, not their existence. */
+function assertRegion(region: string): void {
+  if (/^[a-z0-9]+(-[a-z0-9]+)*$/.test(region) && region.length <= 63) return;
+  throw invalid(
+    `"${region.slice(0, 100)}" in valid_regions is not the name of a region: lower-case letters, digits and "-", such as "us-east".`,
+  );
+}
+
+function assertListLength(wireName: string, list: readonly string[]): void {
+  if (list.length <= mostListed) return;
+  throw invalid(`${wireName} has ${list.length} entries; ${mostListed} are allowed.`);
 }
 
 /** @throws LannerError `invalid_argument`. Checks the numbers of a code specification, and GPUs against machine types. */
@@ -121,9 +159,10 @@ export function assertMachineType(name: string, machineTypes: MachineTypes): voi
   );
 }
 
-function assertInteger(wireName: string, value: number, lowest: number, highest: number): void {
+function assertInteger(wireName: string, value: number, lowest: number, highest: number, hint?: string): void {
   if (Number.isInteger(value) && value >= lowest && value <= highest) return;
-  throw invalid(`${wireName} is ${value}, but has to be a whole number from ${lowest} to ${highest}.`);
+  const rule = `${wireName} is ${value}, but has to be a whole number from ${lowest} to ${highest}.`;
+  throw invalid(hint === undefined ? rule : `${rule} ${hint}`);
 }
 
 function invalid(message: string): LannerError {
