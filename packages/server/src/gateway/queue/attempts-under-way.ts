@@ -1,0 +1,309 @@
+import { randomUUID } from 'node:crypto';
+import { isLannerError, LannerError, type AttemptOutcome } from '@lanner/protocol';
+import type { LiveRequest, StoredInput } from '../../queue/request-store.ts';
+import { decideRetry, retryDelayMs } from '../../queue/retry-policy.ts';
+import type { Slot, SlotOutcome } from '../../scheduler/dispatcher.ts';
+import { readSwitch } from '../caller-response-headers.ts';
+import { cancelOnRunner } from '../cancel-on-runner.ts';
+import { cancelled, failed, startTimeout, toSlotOutcome } from './attempt-ends.ts';
+import { orderAttempt } from './order-attempt.ts';
+import { persist } from './persist.ts';
+import { readAnswer } from './read-answer.ts';
+import type { RequestQueueDeps } from './request-queue-deps.ts';
+import { toAttemptError, toErrorResult } from './to-result.ts';
+
+export interface AttemptsOwner {
+  /** A request was taken up. */
+  onStarted(request: LiveRequest): void;
+  /** A request has its result, durably. */
+  onEnded(request: LiveRequest): void;
+  /** A request waits again, durably; `notBeforeMs` says for what. */
+  onWaitsAgain(request: LiveRequest): void;
+}
+
+/** An attempt under way. `slot` is null for one whose runner was not taken over. */
+interface Running {
+  request: LiveRequest;
+  slot: Slot | null;
+  /** The supervisor has it. */
+  isSent: boolean;
+  isEnding: boolean;
+}
+
+/** How long the end of an attempt may lag behind the end of its runner. */
+const afterExitMs = 2_000;
+/** The scheduler needs a moment to hear of it, too. */
+const runnerGoneMs = 200;
+const storeRetryMs = 1_000;
+const cancelTimeoutMs = 5_000;
+
+/** The attempts of the queue, from the slot they got to the end that the store has. By lease. */
+export class AttemptsUnderWay {
+  readonly #deps: RequestQueueDeps;
+  readonly #owner: AttemptsOwner;
+  readonly #signal: AbortSignal;
+  readonly #running = new Map<string, Running>();
+  #onIdle: (() => void) | null = null;
+
+  /** @param signal the queue stops: nothing is ordered and repeated any more. */
+  constructor(deps: RequestQueueDeps, owner: AttemptsOwner, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#owner = owner;
+    this.#signal = signal;
+  }
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** Resolves once nothing runs, or after `graceMs`. */
+  async waitUntilIdle(graceMs: number): Promise<void> {
+    if (this.#running.size === 0 || graceMs <= 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#deps.clock.setTimer(graceMs, resolve);
+      this.#onIdle = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  /**
+   * Takes over an attempt that an earlier server began.
+   * @param known what the supervisor says about it; undefined: it has no such attempt.
+   * @returns what is to be done once everything is taken over; null: its end will be told.
+   */
+  resume(request: LiveRequest, known: { outcome?: AttemptOutcome } | undefined): (() => void) | null {
+    const { dispatcher, driver, clock } = this.#deps;
+    const { requestId, runnerId, callerAccountId: accountId } = request;
+    const lease = request.lease ?? '';
+    const slot =
+      known === undefined || runnerId === null ? null : dispatcher.reclaim(runnerId, { requestId, accountId });
+    const running: Running = { request, slot, isSent: known !== undefined, isEnding: false };
+    this.#running.set(lease, running);
+    if (known !== undefined) {
+      const { outcome } = known;
+      return outcome === undefined ? null : () => void this.#end(lease, outcome);
+    }
+    // The server died between its note and the order: nothing was sent.
+    if (request.generation === driver.generation) return () => void this.#putBack(running, { delayMs: 0 });
+    return () => void this.#end(lease, failed('disconnected', clock));
+  }
+
+  /** One attempt, until the supervisor has it. */
+  async begin(request: LiveRequest, slot: Slot): Promise<void> {
+    const { store, driver, clock, log } = this.#deps;
+    const lease = randomUUID();
+    const { generation } = driver;
+    const atMs = clock.nowMs();
+    const running: Running = { request, slot, isSent: false, isEnding: false };
+    request.state = 'running';
+    request.lease = lease;
+    request.runnerId = slot.runnerId;
+    request.generation = generation;
+    request.startedAtMs = atMs;
+    request.attempts += 1;
+    this.#running.set(lease, running);
+    let input: StoredInput | null;
+    try {
+      const [isClaimed, stored] = await Promise.all([
+        store.claim(request.number, { lease, runnerId: slot.runnerId, generation, atMs }),
+        store.readInput(request.number),
+      ]);
+      if (!isClaimed) throw new LannerError('internal_error', 'A waiting request was not there to be started.');
+      input = stored;
+    } catch (error) {
+      log.error({ err: error, requestId: request.requestId }, 'a request could not be started; it waits on');
+      this.#running.delete(lease);
+      slot.release({ kind: 'abandoned' });
+      request.attempts -= 1;
+      this.#waitAgain(request, storeRetryMs);
+      return;
+    }
+    this.#owner.onStarted(request);
+    if (request.cancelRequested) return this.#finish(lease, running, cancelled(), { kind: 'abandoned' });
+    if (input === null) {
+      return this.#finish(lease, running, new LannerError('internal_error', 'The input of the request is gone.'), {
+        kind: 'abandoned',
+      });
+    }
+    await this.#send(lease, running, slot, input);
+  }
+
+  /** The supervisor tells the end of an attempt. One that nobody waits for is forgotten there. */
+  onFinished(lease: string, outcome: AttemptOutcome): void {
+    if (this.#running.has(lease)) void this.#end(lease, outcome);
+    else this.forget(lease);
+  }
+
+  /** The runner of attempts is gone. */
+  onRunnerExited(runnerId: string): void {
+    const { clock } = this.#deps;
+    for (const [lease, { request, isEnding }] of this.#running) {
+      if (request.runnerId !== runnerId || isEnding) continue;
+      // Its own end says more, and comes unless the supervisor itself is gone.
+      clock.setTimer(afterExitMs, () => void this.#end(lease, failed('disconnected', clock)));
+    }
+  }
+
+  /** Notes that the caller wants it no more, and asks the app to stop. False when it ends already. */
+  async cancel(request: LiveRequest): Promise<boolean> {
+    const running = this.#running.get(request.lease ?? '');
+    if (running === undefined || running.isEnding) return false;
+    const isFirst = !request.cancelRequested;
+    request.cancelRequested = true;
+    const isDurable = await this.#deps.store.requestCancel(request.number);
+    if (isFirst && running.isSent) void this.#cancelOnRunner(running);
+    return isDurable;
+  }
+
+  /** Attempts of which nothing more is needed. */
+  forget(attemptId: string): void {
+    this.#deps.driver.forgetAttempt(attemptId).catch((error: unknown) => {
+      this.#deps.log.debug({ err: error, attemptId }, 'a finished attempt was not forgotten; the next start will');
+    });
+  }
+
+  async #send(lease: string, running: Running, slot: Slot, input: StoredInput): Promise<void> {
+    const { request } = running;
+    const ordered = await orderAttempt(this.#deps, {
+      lease,
+      slot,
+      input,
+      generation: request.generation,
+      timeoutMs: this.#requestTimeoutSeconds(request) * 1000,
+      signal: this.#signal,
+    });
+    if (running.isEnding || ordered === 'stopping') return;
+    if (ordered === 'runner-gone') return this.#putBack(running, { delayMs: runnerGoneMs });
+    if (ordered === 'supervisor-gone') return this.#end(lease, failed('disconnected', this.#deps.clock));
+    if (ordered !== 'sent') return this.#finish(lease, running, ordered, { kind: 'abandoned' });
+    running.isSent = true;
+    if (request.cancelRequested) void this.#cancelOnRunner(running);
+  }
+
+  /** The end of an attempt: another one, or the end of its request. Only the first one told counts. */
+  async #end(lease: string, outcome: AttemptOutcome): Promise<void> {
+    const running = this.#running.get(lease);
+    if (running === undefined || running.isEnding) return;
+    const { request } = running;
+    const { clock, log } = this.#deps;
+    const needsRetry = outcome.kind === 'answered' ? readSwitch(outcome.headers['x-fal-needs-retry']) : null;
+    const end = outcome.kind === 'answered' ? { status: outcome.status, needsRetry } : { failure: outcome.failure };
+    const retry = request.cancelRequested
+      ? null
+      : decideRetry({
+          end,
+          attempts: request.attempts,
+          spent: request.options.spent ?? {},
+          request: request.options.retry,
+          app: this.#deps.retryRules(request.appId),
+        });
+    const slotOutcome = toSlotOutcome(outcome);
+    if (retry !== null) {
+      if (request.startDeadlineMs !== null && request.startDeadlineMs <= clock.nowMs()) {
+        return this.#finish(lease, running, startTimeout(), slotOutcome);
+      }
+      const delayMs = retryDelayMs(request.attempts, Math.random());
+      log.info({ requestId: request.requestId, attempts: request.attempts, ...end, delayMs }, 'attempt is repeated');
+      return this.#putBack(running, { delayMs, charge: retry.condition, slotOutcome });
+    }
+    if (outcome.kind === 'failed') {
+      const error = request.cancelRequested
+        ? cancelled()
+        : toAttemptError(outcome.failure, this.#requestTimeoutSeconds(request));
+      return this.#finish(lease, running, error, slotOutcome);
+    }
+    await this.#finish(lease, running, outcome, slotOutcome);
+  }
+
+  async #finish(
+    lease: string,
+    running: Running,
+    how: LannerError | Extract<AttemptOutcome, { kind: 'answered' }>,
+    slotOutcome: SlotOutcome,
+  ): Promise<void> {
+    if (running.isEnding) return;
+    running.isEnding = true;
+    const { request } = running;
+    const { store, clock, log } = this.#deps;
+    const ended = await this.#persist(request, async () => {
+      const result = isLannerError(how)
+        ? toErrorResult(how, request.requestId, clock.nowMs())
+        : await readAnswer(this.#deps, request, lease, how);
+      if (!(await store.finish(request.number, lease, result))) {
+        log.error({ requestId: request.requestId, lease }, 'a result came for an attempt that is not the latest');
+      }
+    });
+    // Not kept: the supervisor still has it, for the next server.
+    if (!ended) return;
+    this.#leave(lease, running, slotOutcome);
+    this.#owner.onEnded(request);
+  }
+
+  /** Back into the line. Without `charge` the attempt did not happen. */
+  async #putBack(
+    running: Running,
+    how: { delayMs: number; charge?: string | null; slotOutcome?: SlotOutcome },
+  ): Promise<void> {
+    if (running.isEnding) return;
+    running.isEnding = true;
+    const { request } = running;
+    const lease = request.lease!;
+    const { options } = request;
+    const next =
+      how.charge == null
+        ? options
+        : { ...options, spent: { ...options.spent, [how.charge]: (options.spent?.[how.charge] ?? 0) + 1 } };
+    const attempts = how.charge === undefined ? request.attempts - 1 : request.attempts;
+    const notBeforeMs = how.delayMs === 0 ? 0 : this.#deps.clock.nowMs() + how.delayMs;
+    const stored = await this.#persist(request, () =>
+      this.#deps.store.requeue(request.number, lease, { notBeforeMs, attempts, options: next }),
+    );
+    if (!stored) return;
+    request.options = next;
+    request.attempts = attempts;
+    this.#leave(lease, running, how.slotOutcome ?? { kind: 'abandoned' });
+    this.#waitAgain(request, how.delayMs);
+  }
+
+  #waitAgain(request: LiveRequest, delayMs: number): void {
+    request.state = 'waiting';
+    request.lease = null;
+    request.notBeforeMs = delayMs === 0 ? 0 : this.#deps.clock.nowMs() + delayMs;
+    this.#owner.onWaitsAgain(request);
+  }
+
+  #leave(lease: string, { slot }: Running, outcome: SlotOutcome): void {
+    this.#running.delete(lease);
+    slot?.release(outcome);
+    this.forget(lease);
+    if (this.#running.size === 0) this.#onIdle?.();
+  }
+
+  #persist(request: LiveRequest, write: () => Promise<unknown>): Promise<boolean> {
+    const { clock, log } = this.#deps;
+    return persist({ clock, log, signal: this.#signal }, request.requestId, write);
+  }
+
+  async #cancelOnRunner({ request, slot }: Running): Promise<void> {
+    const input = slot === null ? null : await this.#deps.store.readInput(request.number);
+    if (slot === null || input === null) return;
+    const path = input.path.split('?', 1)[0]!;
+    cancelOnRunner({
+      transport: this.#deps.transport,
+      clock: this.#deps.clock,
+      runner: slot,
+      path,
+      requestId: request.requestId,
+      endpoint: `${request.appId}${path}`,
+      timeoutMs: cancelTimeoutMs,
+      onDone: () => {},
+    });
+  }
+
+  #requestTimeoutSeconds({ appId }: LiveRequest): number {
+    const slash = appId.indexOf('/');
+    return this.#deps.targets.find(appId.slice(0, slash), appId.slice(slash + 1))?.requestTimeoutSeconds ?? 3600;
+  }
+}
