@@ -38,6 +38,17 @@ async function portArguments(given: string[]): Promise<string[]> {
   return chosen;
 }
 
+/** The data folder among the arguments of `lanner serve`, in either spelling, as arguments of other commands. */
+function dataDirArguments(given: string[]): string[] {
+  const flag = '--data-dir';
+  for (const [index, argument] of given.entries()) {
+    if (argument.startsWith(`${flag}=`)) return [flag, argument.slice(flag.length + 1)];
+    // Without a folder behind it, `lanner serve` says so.
+    if (argument === flag) return given.slice(index, index + 2);
+  }
+  return [];
+}
+
 /** Runs a program to its end, showing its output indented. */
 function show(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((settle, reject) => {
@@ -95,7 +106,7 @@ async function main(): Promise<number> {
   const python = await ensurePythonEnv();
 
   step('Starting the platform: lanner serve');
-  const dataDir = given.includes('--data-dir') ? ['--data-dir', given[given.indexOf('--data-dir') + 1]!] : [];
+  const dataDir = dataDirArguments(given);
   const dataFolder = dataDir[1] ?? process.env['LANNER_HOME'] ?? defaultDataRoot();
   const server = spawn(process.execPath, [lannerBin, 'serve', ...(await portArguments(given)), ...given], {
     cwd: root,

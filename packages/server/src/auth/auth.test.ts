@@ -10,7 +10,6 @@ import { createAuthenticator } from './create-authenticator.ts';
 import { createKeys } from './create-keys.ts';
 import type { KeyStore } from './key-store.ts';
 import type { Keys, NewKey } from './keys.ts';
-import { toNickname } from './nickname.ts';
 import { createSqliteAccountStore } from './sqlite-account-store.ts';
 import { createSqliteKeyStore } from './sqlite-key-store.ts';
 
@@ -70,18 +69,6 @@ describe('accounts, keys and authentication', () => {
         await assert.rejects(create(nickname), hasCode('invalid_argument'), nickname);
       }
       await assert.rejects(create('Workflows'), hasCode('invalid_argument', /reserved/));
-    });
-
-    it('get a legal nickname out of any login name', async () => {
-      for (const login of ['root', 'DOMAIN\\jané doe', '', '__', 'workflows', '-'.repeat(100), 'x'.repeat(100)]) {
-        const account = await accounts.create({ nickname: toNickname(login), fullName: '', isPersonal: true });
-        assert.ok(account.ordinal > 0, login);
-        await database.write((db) =>
-          db.run('UPDATE accounts SET nickname = account_id WHERE account_id = ?', account.accountId),
-        );
-      }
-      assert.equal(toNickname('DOMAIN\\josé doe'), 'DOMAIN-jose-doe');
-      assert.equal(toNickname('root'), 'root');
     });
   });
 

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -61,6 +71,44 @@ test('the data folder and what it holds belong to its owner alone, also when it 
   readOrCreateToken(dataDir.proxyToken);
   assert.equal(modeOf(dataDir.credentials), 0o600);
   assert.equal(modeOf(dataDir.proxyToken), 0o600);
+});
+
+/** What ensureDataDir says of a path that cannot be used. */
+function refusalOf(path: string): string {
+  try {
+    ensureDataDir(dataDirLayout(path));
+  } catch (error) {
+    if (isLannerError(error) && error.code === 'config_invalid') return error.message;
+    throw error;
+  }
+  throw new Error(`${path} was accepted`);
+}
+
+test('a path that cannot be a data folder is refused at once, with the reason', (t) => {
+  const { root, run } = newDataDir(t);
+  const file = join(root, 'file');
+  writeFileSync(file, '');
+  assert.match(refusalOf(file), /file cannot be used as a data folder: it is not a folder.*--data-dir/);
+  assert.match(refusalOf(join(file, 'below')), /goes through something that is none/);
+  symlinkSync(join(root, 'nowhere'), join(root, 'dangling'));
+  assert.match(refusalOf(join(root, 'dangling')), /it is not a folder/);
+  assert.match(refusalOf(join(root, 'x'.repeat(300))), /no folder can be made there \(ENAMETOOLONG\)/);
+  rmSync(run, { recursive: true });
+  writeFileSync(run, '');
+  assert.match(refusalOf(root), /run cannot be used as a data folder/);
+});
+
+test('a place where no folder can be made does not keep the server trying', { skip: !existsSync('/proc/1') }, () => {
+  assert.match(refusalOf('/proc/nope'), /^\/proc\/nope cannot be used as a data folder: no folder can be made there/);
+  assert.match(refusalOf('/proc/nope/deep/er'), /\/proc\/nope\/deep\/er cannot be used/);
+});
+
+test('a folder that this user may not write is refused', { skip: process.getuid?.() === 0 }, (t) => {
+  const { root } = newDataDir(t);
+  const closed = join(root, 'closed');
+  mkdirSync(closed, { mode: 0o500 });
+  assert.match(refusalOf(join(closed, 'below')), /this user may not write there \(EACCES\)/);
+  assert.match(refusalOf('/'), /belongs to another user \(uid 0/);
 });
 
 test('credentials are read as they were written, and nothing else is left in the folder', (t) => {

@@ -1,6 +1,8 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { accessSync, chmodSync, constants, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { isLannerError, LannerError } from '@lanner/protocol';
+import { makeFolder } from './make-folder.ts';
 
 /** Where everything of one platform lives on disk. All paths are absolute. */
 export interface DataDir {
@@ -67,21 +69,67 @@ export function defaultDataRoot(): string {
 }
 
 /**
- * Makes the folders that are missing, each 0700, and closes the root to others if somebody opened it.
- * Throws the file system's error when the root cannot be made or does not belong to this user.
+ * Makes the folders that are missing, each 0700, closes the root to others if somebody opened it, and makes sure that it
+ * can be written. Ends at once whatever the path is.
+ * @throws LannerError `config_invalid` with the folder and what is wrong with it.
  */
 export function ensureDataDir(dataDir: DataDir): void {
-  mkdirSync(dataDir.root, { recursive: true, mode: 0o700 });
-  chmodSync(dataDir.root, 0o700);
-  for (const folder of [
-    dataDir.blobs,
-    dataDir.ca,
-    dataDir.run,
-    dataDir.logs,
-    dataDir.runnerLogs,
-    dataDir.environments,
-    dataDir.data,
-  ]) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { root, blobs, ca, run, logs, runnerLogs, environments, data } = dataDir;
+  prepareFolder(root, () => {
+    makeFolder(root);
+    assertOwn(root);
+    chmodSync(root, 0o700);
+  });
+  for (const folder of [blobs, ca, run, logs, runnerLogs, environments, data]) {
+    prepareFolder(folder, () => {
+      makeFolder(folder);
+      accessSync(folder, constants.W_OK | constants.X_OK);
+    });
   }
+}
+
+function prepareFolder(path: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (isLannerError(error)) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    const { problem, todo } = describeRefusal(code);
+    const sentence = `${path} cannot be used as a data folder: ${problem} (${code ?? 'unknown error'}). ${todo}`;
+    throw new LannerError('config_invalid', sentence, { cause: error });
+  }
+}
+
+function describeRefusal(code: string | undefined): { problem: string; todo: string } {
+  const elsewhere = 'Choose another folder with --data-dir.';
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return {
+        problem: 'this user may not write there',
+        todo: 'Run this as the user it belongs to, or choose another folder with --data-dir.',
+      };
+    case 'EROFS':
+      return { problem: 'it lies on a read-only file system', todo: elsewhere };
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return { problem: 'it is not a folder, or goes through something that is none', todo: elsewhere };
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return { problem: 'there is no space left', todo: 'Make room, then try again.' };
+    default:
+      return { problem: 'no folder can be made there', todo: elsewhere };
+  }
+}
+
+/** Another user could read every key in a folder of theirs. Root decides for itself, as with a mounted volume. */
+function assertOwn(root: string): void {
+  const userId = process.getuid?.();
+  const ownerId = statSync(root).uid;
+  if (userId === undefined || userId === 0 || userId === ownerId) return;
+  throw new LannerError(
+    'config_invalid',
+    `The data folder ${root} belongs to another user (uid ${ownerId}; this is ${userId}). ` +
+      'Run this as that user, or choose another folder with --data-dir.',
+  );
 }

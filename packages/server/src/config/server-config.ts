@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { userInfo } from 'node:os';
 import { LannerError } from '@lanner/protocol';
 import { z } from 'zod';
+import { findNicknameProblem, toNickname } from '../lib/nickname.ts';
 import { defaultDataRoot } from './data-dir.ts';
 import { isFalHost } from './fal-hosts.ts';
 import { readUpstreamProxy, type Environment, type UpstreamProxy } from './upstream-proxy.ts';
@@ -53,13 +54,10 @@ const port = z
   .pipe(z.number(portRule).int(portRule).min(0, portRule).max(65535, portRule));
 const hostNamePattern = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const hostRule = 'must be an IP address or a host name';
-const nickname = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
-    'must be up to 63 letters, digits, "-", "_" and ".", beginning with a letter or digit',
-  )
-  .refine((name) => !['workflows', 'comfy'].includes(name.toLowerCase()), 'is a word that app ids use otherwise');
+const nickname = z.string().superRefine((value, context) => {
+  const problem = findNicknameProblem(value);
+  if (problem !== null) context.addIssue(problem);
+});
 const boolRule = 'must be true or false';
 const bool = z.union(
   [z.boolean(), z.stringbool({ truthy: ['1', 'true', 'yes'], falsy: ['0', 'false', 'no', ''] })],
@@ -106,7 +104,7 @@ const settings = {
   },
   tlsCert: { env: 'LANNER_TLS_CERT', schema: path, fallback: () => null },
   tlsKey: { env: 'LANNER_TLS_KEY', schema: path, fallback: () => null },
-  accountNickname: { env: 'LANNER_ACCOUNT', schema: nickname, fallback: () => loginNickname() },
+  accountNickname: { env: 'LANNER_ACCOUNT', schema: nickname, fallback: () => toNickname(loginName()) },
   detach: { env: 'LANNER_DETACH', schema: bool, fallback: () => false },
   remoteProxy: { env: 'LANNER_REMOTE_PROXY', schema: bool, fallback: () => false },
 } as const;
@@ -197,17 +195,11 @@ function describe(name: SettingName, setting: Setting, rule: string): string {
   return `${name} = "${setting.seen}" (${setting.origin}): ${rule}`;
 }
 
-/** The login name with everything a nickname cannot hold replaced; "local" where nothing is left. */
-function loginNickname(): string {
-  let login = '';
+/** A uid without an entry in the user database has no login name. */
+function loginName(): string {
   try {
-    login = userInfo().username;
+    return userInfo().username;
   } catch {
-    // a uid without an entry in the user database has no login name
+    return '';
   }
-  const clean = login
-    .replace(/[^A-Za-z0-9._-]+/g, '-')
-    .replace(/^[^A-Za-z0-9]+/, '')
-    .slice(0, 63);
-  return nickname.safeParse(clean).success ? clean : 'local';
 }
