@@ -1,14 +1,17 @@
-import type { Clock, LannerError, Timer } from '@lanner/protocol';
+import type { Clock, LannerError } from '@lanner/protocol';
 import type { Logger } from 'pino';
 import type { ResolvedApp } from '../apps/apps.ts';
 import { chooseMachineType, decide, desiredRunners, findHold, type PoolSample, type ScalingAction } from './decide.ts';
 import { DecisionHistory, type RecordedDecision } from './decision-history.ts';
 import type { Slot, SlotOutcome, SlotRequest } from './dispatcher.ts';
+import { EarliestTimer } from './earliest-timer.ts';
 import type { LogLine, RunnerView } from './fleet.ts';
+import { HeldStarts } from './held-starts.ts';
+import { PortChecks } from './port-checks.ts';
 import { Replacements } from './replacements.ts';
 import type { PrepareRequest, RunnerLifecycle, RunnerOwner } from './runner-lifecycle.ts';
-import { defaultAppPort, toGraceMs } from './runner-request.ts';
-import { toRunnerView, type Runner, type RunnerIdentity } from './runner.ts';
+import { toServingIdentity } from './runner-identity.ts';
+import { toRunnerView, type Runner } from './runner.ts';
 import { SlotTable, type SlotTableOwner } from './slot-table.ts';
 import { toStartFailure } from './start-failure.ts';
 import { StartHistory } from './start-history.ts';
@@ -43,11 +46,11 @@ export class Pool implements RunnerOwner, SlotTableOwner {
   readonly #runners = new Set<Runner>();
   /** Runners of the active revision on their way, in the order they were started. */
   readonly #starting = new Set<Runner>();
-  readonly #checking = new Set<Runner>();
+  readonly #held = new HeldStarts();
+  readonly #portChecks: PortChecks;
+  readonly #timer: EarliestTimer;
   #app: ResolvedApp;
   #dormant = false;
-  #held: RunnerView[] = [];
-  #timer: { handle: Timer; atMs: number } | null = null;
   #isEvaluating = false;
   #closedWith: (() => LannerError) | null = null;
 
@@ -55,6 +58,8 @@ export class Pool implements RunnerOwner, SlotTableOwner {
     this.#app = app;
     this.#deps = deps;
     this.#table = new SlotTable(deps.clock, this);
+    this.#timer = new EarliestTimer(deps.clock, () => this.evaluate());
+    this.#portChecks = new PortChecks(deps.checkPort, (runner) => deps.lifecycle.stop(runner, 'port closed'));
   }
 
   get app(): ResolvedApp {
@@ -158,9 +163,8 @@ export class Pool implements RunnerOwner, SlotTableOwner {
    */
   close(reason: () => LannerError, options: { stopRunners: boolean }): void {
     this.#closedWith = reason;
-    this.#timer?.handle.cancel();
-    this.#timer = null;
-    this.#held = [];
+    this.#timer.cancel();
+    this.#held.clear();
     this.#replacements.clear();
     this.#table.waiters.failAll(reason);
     if (options.stopRunners) for (const runner of [...this.#runners]) this.#deps.lifecycle.stop(runner, 'app deleted');
@@ -178,7 +182,7 @@ export class Pool implements RunnerOwner, SlotTableOwner {
         hasSpare && this.#table.idle.has(runner) ? Math.max(0, runner.idleSinceMs + keepAliveMs - nowMs) : null,
       ),
     );
-    return [...views, ...this.#held];
+    return [...views, ...this.#held.views];
   }
 
   /** The last decisions that did something, oldest first. */
@@ -196,7 +200,7 @@ export class Pool implements RunnerOwner, SlotTableOwner {
       const decision = decide(nowMs, this.#sample(), this.#app.alias.settings);
       this.#history.record(this.#deps.clock.nowMs(), decision, this.#table.inFlight, this.#table.waiters.size);
       for (const action of decision.actions) this.#act(action);
-      this.#showHeld(decision.held ? decision.held.count : 0);
+      this.#held.show(decision.held?.count ?? 0, this.#app, this.#deps.newRunnerId, this.#deps.clock.nowMs());
       const replacementsHeldUntilMs = this.#startReplacements(nowMs);
       // A replacement on its way is no answer to demand, but it will serve.
       if (decision.hopeless && this.#starting.size === 0) this.#refuseWaiting(decision.hopeless, nowMs);
@@ -238,7 +242,7 @@ export class Pool implements RunnerOwner, SlotTableOwner {
   onReleased(runner: Runner, outcome: SlotOutcome): void {
     if (outcome.kind === 'terminate') this.#deps.lifecycle.stop(runner, outcome.reason);
     else if (outcome.kind === 'connection-failed') this.#deps.lifecycle.stop(runner, 'connection failed');
-    else if (outcome.kind === 'check') void this.#check(runner);
+    else if (outcome.kind === 'check') void this.#portChecks.check(runner);
     this.#deps.lifecycle.afterRelease(runner);
     const { concurrencyBuffer, concurrencyBufferPerc } = this.#app.alias.settings;
     // Less work may mean a smaller buffer: a runner whose idle time was over long ago goes now.
@@ -291,18 +295,11 @@ export class Pool implements RunnerOwner, SlotTableOwner {
 
   #launch(machineType: string, startReason: string): Runner {
     const { alias, revision, ownerNickname } = this.#app;
-    const identity: RunnerIdentity = {
-      runnerId: this.#held.shift()?.runnerId ?? this.#deps.newRunnerId(),
-      accountId: alias.accountId,
-      aliasId: alias.aliasId,
-      aliasName: alias.aliasName,
-      appName: `${ownerNickname}/${alias.aliasName}`,
-      revisionId: revision.revisionId,
-      machineType,
-      startReason,
-      graceMs: toGraceMs(revision.code),
-      port: revision.code.exposedPort ?? defaultAppPort,
-    };
+    const { accountId, aliasName } = alias;
+    const identity = toServingIdentity({
+      runnerId: this.#held.takeId() ?? this.#deps.newRunnerId(),
+      ...{ accountId, ownerNickname, aliasName, revision, machineType, startReason },
+    });
     const capacity = alias.settings.maxMultiplexing;
     const runner = this.#deps.lifecycle.launch(identity, capacity, this, this.#deps.prepare(this.#app));
     this.#starts.begun(runner);
@@ -355,18 +352,6 @@ export class Pool implements RunnerOwner, SlotTableOwner {
     this.#starts.failed(runner, toStartFailure(runner.identity.appName, runner.exit, logLines), nowMs);
   }
 
-  /** 500, 502 and 504 are the app's answer, unless nobody is there any more (platform-semantics 5.4). */
-  async #check(runner: Runner): Promise<void> {
-    if (this.#checking.has(runner) || runner.phase !== 'ready' || runner.host === null) return;
-    this.#checking.add(runner);
-    try {
-      const isAlive = await this.#deps.checkPort(runner.host, runner.identity.port ?? defaultAppPort);
-      if (!isAlive) this.#deps.lifecycle.stop(runner, 'port closed');
-    } finally {
-      this.#checking.delete(runner);
-    }
-  }
-
   /** With a buffer every request moves the wanted size; without, a request that found a slot changes nothing. */
   #evaluateForBuffer(): void {
     const { settings } = this.#app.alias;
@@ -380,39 +365,7 @@ export class Pool implements RunnerOwner, SlotTableOwner {
     this.#wakeAt(this.#deps.clock.monotonicMs() + keepAliveMs);
   }
 
-  /** One timer per pool: it fires at the earliest known moment and then asks again. */
   #wakeAt(atMs: number): void {
-    if (this.#closedWith) return;
-    if (this.#timer && this.#timer.atMs <= atMs) return;
-    this.#timer?.handle.cancel();
-    const handle = this.#deps.clock.setTimer(atMs - this.#deps.clock.monotonicMs(), () => {
-      this.#timer = null;
-      this.evaluate();
-    });
-    this.#timer = { handle, atMs };
-  }
-
-  #showHeld(count: number): void {
-    while (this.#held.length > count) this.#held.pop();
-    const { alias, revision } = this.#app;
-    while (this.#held.length < count) {
-      this.#held.push({
-        runnerId: this.#deps.newRunnerId(),
-        accountId: alias.accountId,
-        aliasId: alias.aliasId,
-        aliasName: alias.aliasName,
-        revisionId: revision.revisionId,
-        state: 'FAILURE_DELAY',
-        replacement: 'NO_REPLACE',
-        inFlightRequests: 0,
-        leases: [],
-        expiresInMs: null,
-        startedAtMs: this.#deps.clock.nowMs(),
-        endedAtMs: null,
-        machineType: alias.settings.machineTypes[0] ?? 'XS',
-        startReason: 'backoff',
-        endReason: null,
-      });
-    }
+    if (!this.#closedWith) this.#timer.wakeAt(atMs);
   }
 }

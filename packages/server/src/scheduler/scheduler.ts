@@ -6,7 +6,7 @@ import type { Secrets } from '../apps/environments-and-secrets.ts';
 import { createMachineTypes, type MachineTypes } from '../apps/machine-types.ts';
 import type { Accounts } from '../auth/accounts.ts';
 import type { Keys } from '../auth/keys.ts';
-import type { Change, ChangeFeed } from '../lib/change-feed.ts';
+import type { ChangeFeed } from '../lib/change-feed.ts';
 import type { RunnerLogs } from '../observe/runner-logs.ts';
 import type { ClientHosts } from '../ports/route.ts';
 import type { RunnerDriver } from '../runners/runner-driver.ts';
@@ -14,14 +14,16 @@ import { checkTcpPort } from '../runners/tcp-check.ts';
 import type { RecordedDecision } from './decision-history.ts';
 import type { Dispatcher, Slot, SlotReclaimer, SlotRequest, Target, Targets } from './dispatcher.ts';
 import { EndedRunners } from './ended-runners.ts';
-import { EphemeralTarget } from './ephemeral-run.ts';
-import { FirstRunner } from './first-runner.ts';
+import { EphemeralRuns } from './ephemeral-runs.ts';
+import { FirstRunners } from './first-runners.ts';
 import type { EphemeralRun, Fleet, LogLine, RunnerView } from './fleet.ts';
+import { FollowedApps } from './followed-apps.ts';
 import { Pool, type PoolDeps } from './pool.ts';
 import { createRunnerPreparation, type RunnerSource } from './prepare-runner.ts';
 import { RunnerLifecycle, type PrepareRequest } from './runner-lifecycle.ts';
-import { defaultAppPort, toExposedPort, toGraceMs, type RunnerPlatform } from './runner-request.ts';
-import { toRunnerView, type Runner, type RunnerIdentity } from './runner.ts';
+import { toServingIdentity } from './runner-identity.ts';
+import type { RunnerPlatform } from './runner-request.ts';
+import { toRunnerView, type Runner } from './runner.ts';
 
 /** What the scheduler is made of. */
 export interface SchedulerDeps {
@@ -79,11 +81,9 @@ class RunnerScheduler implements Scheduler {
   readonly #prepare: (source: RunnerSource) => PrepareRequest;
   /** By target id. An app without a pool has no runners and no waiting requests. */
   readonly #pools = new Map<string, Pool>();
-  readonly #runs = new Map<string, EphemeralTarget>();
-  /** By public id, `owner/name`. */
-  readonly #runsByName = new Map<string, EphemeralTarget>();
-  readonly #firstRunners = new Map<string, Set<{ runner: Runner; first: FirstRunner }>>();
-  readonly #nicknames = new Map<string, string>();
+  readonly #runs: EphemeralRuns;
+  readonly #firstRunners: FirstRunners;
+  readonly #followed: FollowedApps;
   readonly #unsubscribe: (() => void)[] = [];
   #started: Promise<{ adopted: boolean; keptRunners: number }> | null = null;
   #stopped: Promise<void> | null = null;
@@ -93,6 +93,16 @@ class RunnerScheduler implements Scheduler {
     this.#ended = new EndedRunners(deps.clock);
     this.#lifecycle = new RunnerLifecycle({ ...deps, ended: this.#ended });
     this.#prepare = createRunnerPreparation({ ...deps, machineTypes: deps.machineTypes ?? createMachineTypes() });
+    this.#followed = new FollowedApps(deps);
+    const { clock } = deps;
+    const lifecycle = this.#lifecycle;
+    this.#firstRunners = new FirstRunners({ clock, lifecycle, recentLogs: this.#recentLogs });
+    this.#runs = new EphemeralRuns({
+      ...deps,
+      lifecycle,
+      prepare: this.#prepare,
+      platform: (hosts) => this.#platform(hosts),
+    });
   }
 
   start(): Promise<{ adopted: boolean; keptRunners: number }> {
@@ -109,7 +119,7 @@ class RunnerScheduler implements Scheduler {
     const target = this.#pools.get(request.targetId) ?? this.#runs.get(request.targetId);
     if (target) return target.acquire(request);
     if (this.#stopped) return Promise.reject(shuttingDown());
-    const app = this.#resolve(request.targetId);
+    const app = this.#followed.resolve(request.targetId);
     if (!app) return Promise.reject(appNotFound(request.targetId));
     return this.#createPool(app).acquire(request);
   }
@@ -124,8 +134,8 @@ class RunnerScheduler implements Scheduler {
   }
 
   find(ownerNickname: string, name: string): Target | null {
-    const run = this.#runsByName.get(`${ownerNickname}/${name}`);
-    if (run) return run.target;
+    const run = this.#runs.find(ownerNickname, name);
+    if (run) return run;
     const app = this.#deps.apps.resolve(ownerNickname, name);
     if (!app) return null;
     const { alias } = app;
@@ -159,30 +169,6 @@ class RunnerScheduler implements Scheduler {
     if (!revision || !account) {
       throw new LannerError('revision_not_found', `Revision ${revisionId} was not found in this account.`);
     }
-    const identity: RunnerIdentity = {
-      runnerId: randomUUID(),
-      accountId,
-      aliasId: targetId,
-      aliasName,
-      appName: `${account.nickname}/${aliasName}`,
-      revisionId,
-      machineType: revision.settings.machineTypes[0] ?? 'XS',
-      startReason: 'rollout',
-      graceMs: toGraceMs(revision.code),
-      port: revision.code.exposedPort ?? defaultAppPort,
-    };
-    const waiting = this.#firstRunners.get(targetId) ?? new Set();
-    this.#firstRunners.set(targetId, waiting);
-    const first = new FirstRunner({
-      clock: this.#deps.clock,
-      lifecycle: this.#lifecycle,
-      recentLogs: this.#recentLogs,
-      onLog: input.onLog,
-      onGone: () => {
-        waiting.delete(entry);
-        if (waiting.size === 0 && this.#firstRunners.get(targetId) === waiting) this.#firstRunners.delete(targetId);
-      },
-    });
     const prepare = this.#prepare({
       accountId,
       environmentName: revision.environmentName,
@@ -193,10 +179,8 @@ class RunnerScheduler implements Scheduler {
       startupTimeoutSeconds: revision.settings.startupTimeoutSeconds,
       platform: this.#platform(this.#deps.platform.hosts()),
     });
-    const runner = this.#lifecycle.launch(identity, revision.settings.maxMultiplexing, first, prepare);
-    const entry = { runner, first };
-    waiting.add(entry);
-    return first.wait(runner, signal);
+    const { nickname: ownerNickname } = account;
+    return this.#firstRunners.start({ ownerNickname, aliasName, revision, prepare, signal, onLog: input.onLog });
   }
 
   rollout(aliasId: string, force: boolean): Promise<void> {
@@ -206,55 +190,7 @@ class RunnerScheduler implements Scheduler {
 
   async startRun(input: Parameters<Fleet['startRun']>[0]): Promise<EphemeralRun> {
     if (this.#stopped) throw shuttingDown();
-    const { accountId, ownerNickname, code, settings } = input;
-    const runId = randomUUID();
-    const name = this.#uniqueName(ownerNickname, input.name);
-    const target: Target = {
-      targetId: runId,
-      accountId,
-      ownerNickname,
-      name,
-      authMode: input.authMode,
-      requestTimeoutSeconds: settings.requestTimeoutSeconds,
-      requestStartTimeoutSeconds: null,
-    };
-    const port = toExposedPort(code, 'run');
-    const run = new EphemeralTarget(target, port !== null, {
-      clock: this.#deps.clock,
-      log: this.#deps.log,
-      driver: this.#deps.driver,
-      lifecycle: this.#lifecycle,
-      onGone: () => {
-        this.#runs.delete(runId);
-        this.#runsByName.delete(`${ownerNickname}/${name}`);
-      },
-    });
-    this.#runs.set(runId, run);
-    if (port !== null) this.#runsByName.set(`${ownerNickname}/${name}`, run);
-    const identity: RunnerIdentity = {
-      runnerId: randomUUID(),
-      accountId,
-      aliasId: null,
-      aliasName: name,
-      appName: `${ownerNickname}/${name}`,
-      revisionId: runId,
-      machineType: settings.machineTypes[0] ?? 'XS',
-      startReason: 'run',
-      graceMs: toGraceMs(code),
-      port,
-    };
-    const prepare = this.#prepare({
-      accountId,
-      environmentName: input.environmentName,
-      revisionId: runId,
-      name,
-      code,
-      purpose: 'run',
-      startupTimeoutSeconds: settings.startupTimeoutSeconds,
-      platform: this.#platform(input.clientHosts),
-    });
-    run.begin(this.#lifecycle.launch(identity, settings.maxMultiplexing, run, prepare));
-    return run;
+    return this.#runs.start(input);
   }
 
   listRunners(accountId: string, filter: { aliasName?: string; endedSinceMs?: number }): RunnerView[] {
@@ -292,8 +228,11 @@ class RunnerScheduler implements Scheduler {
   }
 
   async #begin(): Promise<{ adopted: boolean; keptRunners: number }> {
-    const { apps, accounts, keys, driver, changeFeed } = this.#deps;
-    for (const account of await accounts.list()) this.#nicknames.set(account.accountId, account.nickname);
+    const { apps, keys, driver } = this.#deps;
+    const unfollow = await this.#followed.follow({
+      changed: (aliasId) => this.#followAlias(aliasId),
+      deleted: (alias) => this.#onDeleted(alias),
+    });
     // Events that arrive before the runners they speak of are known wait here.
     let early: SupervisorEvent[] | null = [];
     this.#unsubscribe.push(
@@ -301,7 +240,7 @@ class RunnerScheduler implements Scheduler {
         if (early) early.push(event);
         else this.#onEvent(event);
       }),
-      changeFeed.subscribe((change) => this.#onChange(change)),
+      unfollow,
     );
     const adoption = await driver.start();
     const kept = adoption.runners.filter((snapshot) => this.#takeOver(snapshot));
@@ -315,9 +254,8 @@ class RunnerScheduler implements Scheduler {
 
   async #end(graceMs: number): Promise<void> {
     for (const pool of this.#pools.values()) pool.close(shuttingDown, { stopRunners: false });
-    for (const run of [...this.#runs.values()]) run.close(shuttingDown);
-    for (const waiting of [...this.#firstRunners.values()])
-      for (const { first } of [...waiting]) first.fail(shuttingDown());
+    this.#runs.closeAll(shuttingDown);
+    this.#firstRunners.failAll(shuttingDown);
     await this.#started?.catch(() => undefined);
     const untilMs = this.#deps.clock.monotonicMs() + graceMs;
     while (this.#inFlight() > 0 && this.#deps.clock.monotonicMs() < untilMs) await this.#deps.clock.sleep(drainCheckMs);
@@ -336,18 +274,13 @@ class RunnerScheduler implements Scheduler {
       return false;
     }
     const { alias, revision } = app;
-    const identity: RunnerIdentity = {
-      runnerId: snapshot.runnerId,
-      accountId: alias.accountId,
-      aliasId: alias.aliasId,
+    const identity = toServingIdentity({
+      ...{ runnerId: snapshot.runnerId, accountId: alias.accountId, ownerNickname: owner, revision },
       aliasName: alias.aliasName,
-      appName: snapshot.appName,
-      revisionId: revision.revisionId,
-      machineType: alias.settings.machineTypes[0] ?? 'XS',
+      machineType: alias.settings.machineTypes[0],
       startReason: 'adopted',
-      graceMs: toGraceMs(revision.code),
-      port: snapshot.exposedPort ?? revision.code.exposedPort ?? defaultAppPort,
-    };
+      port: snapshot.exposedPort ?? null,
+    });
     const pool = this.#poolFor(app);
     pool.adopt(this.#lifecycle.adopt(snapshot, identity, alias.settings.maxMultiplexing, pool));
     return true;
@@ -367,37 +300,16 @@ class RunnerScheduler implements Scheduler {
     this.#lifecycle.handleEvent(event);
   }
 
-  #onChange(change: Change): void {
-    if (change.type === 'alias.deleted') {
-      const pool = this.#pools.get(change.aliasId);
-      this.#pools.delete(change.aliasId);
-      pool?.close(() => appNotFound(pool.app.ownerNickname + '/' + change.aliasName), { stopRunners: true });
-      return;
-    }
-    if (change.type !== 'alias.changed') return;
-    if (this.#nicknames.has(change.accountId)) return this.#followAlias(change.aliasId);
-    this.#deps.accounts
-      .get(change.accountId)
-      .then((account) => {
-        if (account) this.#nicknames.set(account.accountId, account.nickname);
-        this.#followAlias(change.aliasId);
-      })
-      .catch((error: unknown) =>
-        this.#deps.log.error({ err: error, aliasId: change.aliasId }, 'a change was not followed'),
-      );
+  #onDeleted({ aliasId, aliasName }: { aliasId: string; aliasName: string }): void {
+    const pool = this.#pools.get(aliasId);
+    this.#pools.delete(aliasId);
+    pool?.close(() => appNotFound(`${pool.app.ownerNickname}/${aliasName}`), { stopRunners: true });
   }
 
   #followAlias(aliasId: string): void {
-    const app = this.#resolve(aliasId);
+    const app = this.#followed.resolve(aliasId);
     if (!app || this.#stopped) return;
-    const claimed: Runner[] = [];
-    for (const { runner, first } of [...(this.#firstRunners.get(aliasId) ?? [])]) {
-      if (runner.identity.revisionId !== app.revision.revisionId || runner.phase !== 'ready') continue;
-      first.claimed();
-      this.#firstRunners.get(aliasId)?.forEach((entry, _same, all) => entry.runner === runner && all.delete(entry));
-      claimed.push(runner);
-    }
-    if (this.#firstRunners.get(aliasId)?.size === 0) this.#firstRunners.delete(aliasId);
+    const claimed = this.#firstRunners.claim(aliasId, app.revision.revisionId);
     const pool = this.#pools.get(aliasId);
     if (pool) pool.update(app, claimed);
     else if (claimed.length > 0 || hasReserve(app)) this.#createPool(app).update(app, claimed);
@@ -442,32 +354,10 @@ class RunnerScheduler implements Scheduler {
 
   readonly #recentLogs = (runnerId: string): LogLine[] => this.#deps.runnerLogs.recent(runnerId, recentLines);
 
-  /** From memory. null for an alias that does not exist. */
-  #resolve(aliasId: string): ResolvedApp | null {
-    const slash = aliasId.indexOf('/');
-    const nickname = this.#nicknames.get(aliasId.slice(0, slash));
-    return nickname === undefined ? null : this.#deps.apps.resolve(nickname, aliasId.slice(slash + 1));
-  }
-
   #findRunner(accountId: string, runnerId: string): Runner {
     const runner = this.#lifecycle.get(runnerId);
     if (runner?.identity.accountId === accountId) return runner;
     throw new LannerError('runner_not_found', `Runner ${runnerId} was not found. It may have ended already.`);
-  }
-
-  /** A name that no app and no other run of this owner has. */
-  #uniqueName(ownerNickname: string, name: string): string {
-    const base =
-      name
-        .toLowerCase()
-        .replace(/[^a-z0-9-]+/g, '-')
-        .replace(/^-+|-+$/g, '')
-        .slice(0, 40) || 'run';
-    for (;;) {
-      const candidate = `${base}-${randomUUID().slice(0, 8)}`;
-      const isTaken = this.#runsByName.has(`${ownerNickname}/${candidate}`);
-      if (!isTaken && !this.#deps.apps.resolve(ownerNickname, candidate)) return candidate;
-    }
   }
 
   #inFlight(): number {

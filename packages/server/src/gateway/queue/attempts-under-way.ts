@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { isLannerError, LannerError, type AttemptOutcome } from '@lanner/protocol';
+import { isLannerError, LannerError, type AttemptOutcome, type AttemptSnapshot } from '@lanner/protocol';
 import type { LiveRequest, StoredInput } from '../../queue/request-store.ts';
 import { decideRetry, retryDelayMs } from '../../queue/retry-policy.ts';
 import type { Slot, SlotOutcome } from '../../scheduler/dispatcher.ts';
@@ -73,7 +73,7 @@ export class AttemptsUnderWay {
    * @param known what the supervisor says about it; undefined: it has no such attempt.
    * @returns what is to be done once everything is taken over; null: its end will be told.
    */
-  resume(request: LiveRequest, known: { outcome?: AttemptOutcome } | undefined): (() => void) | null {
+  resume(request: LiveRequest, known: AttemptSnapshot | undefined): (() => void) | null {
     const { dispatcher, driver, clock } = this.#deps;
     const { requestId, runnerId, callerAccountId: accountId } = request;
     const lease = request.lease ?? '';
