@@ -14,6 +14,7 @@ import type { RestDeps } from './rest-deps.ts';
 import { toRestAnswer } from './rest-errors.ts';
 import type { RestContext, RestEnv, RestRoute } from './rest-route.ts';
 import { createRunnerRoutes } from './runner-routes.ts';
+import { createTokenRoutes } from './token-routes.ts';
 import { createUserRoutes } from './user-routes.ts';
 
 /** The REST routes as a Hono app: request id on every answer, `{"detail": …}` for every refusal. */
@@ -56,6 +57,7 @@ export function createRestApp(deps: RestDeps): Hono<RestEnv> {
     ...createLogRoutes(deps),
     ...createApplicationRoutes(deps),
     ...createQueueRoutes(deps),
+    ...createTokenRoutes(deps),
   ];
   for (const route of routes) {
     const handlers = [];

@@ -1,6 +1,7 @@
 import type { Clock } from '@lanner/protocol';
 import type { Apps } from '../../apps/apps.ts';
 import type { MachineTypes } from '../../apps/machine-types.ts';
+import type { AppTokens } from '../../auth/app-tokens.ts';
 import type { Accounts } from '../../auth/accounts.ts';
 import type { Authenticator } from '../../auth/principal.ts';
 import type { AppFiles } from '../../blobs/app-files.ts';
@@ -20,6 +21,7 @@ export interface QueueAdministration {
 export interface RestDeps {
   authenticator: Pick<Authenticator, 'authenticate'>;
   accounts: Pick<Accounts, 'get'>;
+  appTokens: Pick<AppTokens, 'create'>;
   appFiles: Omit<AppFiles, 'modeOf'>;
   apps: Pick<Apps, 'getAlias' | 'getRevision'>;
   fleet: Pick<Fleet, 'listRunners'>;
