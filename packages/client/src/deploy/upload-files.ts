@@ -133,7 +133,7 @@ export class FileUploader {
   async #uploadPart(url: string, content: Buffer, signal: AbortSignal): Promise<unknown> {
     const boundary = `lanner-${randomUUID()}`;
     const head = `--${boundary}\r\ncontent-disposition: form-data; name="file_upload"; filename="chunk"\r\ncontent-type: application/octet-stream\r\n\r\n`;
-    const body = Buffer.concat([Buffer.from(head), content, Buffer.from(`\r\n--${boundary}--\r\n`)]);
+    const body = [Buffer.from(head), content, Buffer.from(`\r\n--${boundary}--\r\n`)];
     return withRetries(partPolicy, signal, async () => {
       const response = await this.#http.send(url, {
         method: 'PUT',

@@ -14,13 +14,20 @@ import { readTrust } from './trust.ts';
 export interface HttpRequest extends CallOptions {
   method?: string;
   headers?: Record<string, string>;
-  body?: string | Uint8Array | undefined;
+  /** Several pieces are sent one after the other, uncopied. */
+  body?: string | Uint8Array | readonly Uint8Array[] | undefined;
 }
 
 /** The part of `fetch` we need; the default one speaks over Node's own HTTP so that private authorities can be trusted. */
 export type Fetch = (
   url: string,
   init: { method: string; headers: Record<string, string>; body?: string | Uint8Array; signal?: AbortSignal },
+) => Promise<Response>;
+
+/** As {@link Fetch}, with a body in pieces. */
+type FetchPieces = (
+  url: string,
+  init: { method: string; headers: Record<string, string>; body?: HttpRequest['body']; signal?: AbortSignal },
 ) => Promise<Response>;
 
 /** Name and version sent with plain HTTP calls. */
@@ -70,7 +77,7 @@ export class HttpClient {
     const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
     try {
       signal?.throwIfAborted();
-      return await (this.#fetch ?? this.#nodeFetch())(url, {
+      return await (this.#fetch ? joiningPieces(this.#fetch) : this.#nodeFetch())(url, {
         method: request.method ?? 'GET',
         headers: { 'user-agent': userAgent, ...signing, ...request.headers },
         ...(request.body === undefined ? {} : { body: request.body }),
@@ -93,11 +100,19 @@ export class HttpClient {
     }
   }
 
-  #nodeFetch(): Fetch {
+  #nodeFetch(): FetchPieces {
     this.#agents ??= new NodeAgents(this.#settings.environment);
     return this.#agents.fetch;
   }
 }
+
+/** A `fetch` of somebody else takes one body. */
+function joiningPieces(fetch: Fetch): FetchPieces {
+  return (url, { body, ...init }) =>
+    fetch(url, { ...init, ...(body === undefined ? {} : { body: isPieces(body) ? Buffer.concat(body) : body }) });
+}
+
+const isPieces = (body: NonNullable<HttpRequest['body']>): body is readonly Uint8Array[] => Array.isArray(body);
 
 /** Reads a JSON answer; throws what the server said for any status but 2xx. */
 export async function readJson(response: Response, url: string): Promise<unknown> {
@@ -166,26 +181,34 @@ class NodeAgents {
     this.#tls = new TlsAgent({ keepAlive: true, rejectUnauthorized, ...(ca === undefined ? {} : { ca }) });
   }
 
-  readonly fetch: Fetch = (url, init) =>
+  readonly fetch: FetchPieces = (url, init) =>
     new Promise((resolve, reject) => {
       const isPlain = url.startsWith('http:');
-      const body = typeof init.body === 'string' ? Buffer.from(init.body) : init.body;
+      const pieces = toPieces(init.body);
+      const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
       const options = {
         method: init.method,
         agent: isPlain ? this.#plain : this.#tls,
-        headers: { ...init.headers, ...(body ? { 'content-length': String(body.length) } : {}) },
+        headers: { ...init.headers, ...(init.body === undefined ? {} : { 'content-length': String(sizeBytes) }) },
         ...(init.signal ? { signal: init.signal } : {}),
       };
       const outgoing = isPlain ? requestPlain(url, options) : requestTls(url, options);
       outgoing.on('error', reject);
       outgoing.on('response', (incoming) => resolve(toResponse(incoming)));
-      outgoing.end(body);
+      for (const piece of pieces) outgoing.write(piece);
+      outgoing.end();
     });
 
   destroy(): void {
     this.#plain.destroy();
     this.#tls.destroy();
   }
+}
+
+function toPieces(body: HttpRequest['body']): readonly Uint8Array[] {
+  if (body === undefined) return [];
+  if (typeof body === 'string') return [Buffer.from(body)];
+  return isPieces(body) ? body : [body];
 }
 
 function toResponse(incoming: IncomingMessage): Response {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { LannerError } from '@lanner/protocol';
 import type { AppFileMetadata } from './app-files.ts';
 
@@ -6,9 +6,14 @@ import type { AppFileMetadata } from './app-files.ts';
 const fileTypeMask = 0o170000;
 const regularFile = 0o100000;
 
-/** A running hash of one app file: SHA-256 over its bytes and then its mode as decimal text (rest-api 2.4). */
-export function createAppFileHash(mode: number): { update(bytes: Uint8Array): void; digest(): string } {
-  const digest = createHash('sha256');
+/**
+ * A running hash of one app file: SHA-256 over its bytes and then its mode as decimal text (rest-api 2.4).
+ * @param digest SHA-256 that has seen the first bytes already.
+ */
+export function createAppFileHash(
+  mode: number,
+  digest: Hash = createHash('sha256'),
+): { update(bytes: Uint8Array): void; digest(): string } {
   return {
     update: (bytes) => void digest.update(bytes),
     digest: () => digest.update(String(mode)).digest('hex'),

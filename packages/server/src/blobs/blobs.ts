@@ -4,7 +4,9 @@ import type { Readable } from 'node:stream';
 export interface Blobs {
   has(hash: string): Promise<boolean>;
   /** Streams to disk, then renames into place: readers see all or nothing. */
-  put(hash: string, bytes: Uint8Array | Readable): Promise<void>;
+  put(hash: string, bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<void>;
+  /** Takes over the bytes of a file, without copying where the file system can. The file stays and must not change any more. */
+  putFile(hash: string, path: string): Promise<void>;
   /** Hashes the bytes itself (plain SHA-256) and returns the name. */
   putContent(bytes: Uint8Array): Promise<string>;
   open(hash: string): Promise<Readable>;

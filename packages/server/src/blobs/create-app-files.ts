@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { LannerError, type Clock } from '@lanner/protocol';
 import { assertAppFileHash, createAppFileHash, parseAppFileMetadata } from './app-file-hash.ts';
 import type { AppFileStore } from './app-file-store.ts';
@@ -75,24 +74,35 @@ export function createAppFiles(options: {
       }
       assertSize(totalBytes);
 
-      const joinAndVerify = async function* (): AsyncIterable<Uint8Array> {
+      const assertHash = (actual: string): void => {
+        if (actual === hash) return;
+        throw new LannerError(
+          'invalid_argument',
+          `The uploaded bytes and mode ${mode} have hash ${actual}, not ${hash}. Upload the file again.`,
+        );
+      };
+      const joinAndVerify = async function* (joined: readonly StoredPart[]): AsyncIterable<Uint8Array> {
         const fileHash = createAppFileHash(mode);
-        for (const part of stored) {
+        for (const part of joined) {
           for await (const chunk of sessions.read(accountId, uploadId, part)) {
             fileHash.update(chunk);
             yield chunk;
           }
         }
-        const actual = fileHash.digest();
-        // Thrown before the blob is renamed into place, so a wrong one never appears.
-        if (actual !== hash) {
-          throw new LannerError(
-            'invalid_argument',
-            `The uploaded bytes and mode ${mode} have hash ${actual}, not ${hash}. Upload the file again.`,
-          );
-        }
+        // Before the blob is renamed into place, so a wrong one never appears.
+        assertHash(fileHash.digest());
       };
-      await blobs.put(hash, Readable.from(joinAndVerify(), { objectMode: false }));
+      const [first] = stored;
+      if (stored.length === 1 && first) {
+        // The usual case: the part is the file, and its bytes were hashed when they came.
+        const seen = sessions.hashOf(accountId, uploadId, first);
+        const fileHash = createAppFileHash(mode, seen ?? undefined);
+        if (!seen) for await (const chunk of sessions.read(accountId, uploadId, first)) fileHash.update(chunk);
+        assertHash(fileHash.digest());
+        await blobs.putFile(hash, sessions.pathOf(accountId, uploadId, first));
+      } else {
+        await blobs.put(hash, joinAndVerify(stored));
+      }
       await store.put({ accountId, hash, mode, sizeBytes: totalBytes, createdAtMs: clock.nowMs() });
       await sessions.end(accountId, uploadId);
       return { etag: hash };

@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { blobRelativePath, LannerError } from '@lanner/protocol';
 import { ignoringAbsence } from '../lib/ignoring-absence.ts';
 import type { Blobs } from './blobs.ts';
@@ -17,11 +16,12 @@ export async function openDiskBlobs(folder: string): Promise<Blobs> {
   await mkdir(temporaryFolder, { recursive: true, mode: 0o700 });
   const toPath = (hash: string): string => join(folder, blobRelativePath(hash));
 
-  const put = async (hash: string, bytes: Uint8Array | Readable): Promise<void> => {
+  /** `write` makes the file at the path it gets, durably; it appears under its name once it is whole. */
+  const putWith = async (hash: string, write: (temporaryPath: string) => Promise<void>): Promise<void> => {
     const path = toPath(hash);
     const temporaryPath = join(temporaryFolder, randomUUID());
     try {
-      await writeDurably(temporaryPath, bytes);
+      await write(temporaryPath);
       const parent = dirname(path);
       const madeFolder = await mkdir(parent, { recursive: true, mode: 0o700 });
       await rename(temporaryPath, path);
@@ -33,11 +33,14 @@ export async function openDiskBlobs(folder: string): Promise<Blobs> {
     }
   };
 
+  const put: Blobs['put'] = (hash, bytes) => putWith(hash, (path) => writeDurably(path, bytes));
+
   return {
     async has(hash) {
       return (await ignoringAbsence(stat(toPath(hash)))) !== null;
     },
     put,
+    putFile: (hash, source) => putWith(hash, (path) => linkDurably(source, path)),
     async putContent(bytes) {
       const hash = createHash('sha256').update(bytes).digest('hex');
       if ((await ignoringAbsence(stat(toPath(hash))))?.size !== bytes.length) await put(hash, bytes);
@@ -56,19 +59,49 @@ export async function openDiskBlobs(folder: string): Promise<Blobs> {
   };
 }
 
-async function writeDurably(path: string, bytes: Uint8Array | Readable): Promise<void> {
+async function writeDurably(path: string, bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   try {
-    if (bytes instanceof Uint8Array) await file.writeFile(bytes);
-    else for await (const chunk of bytes) await writeAll(file, chunk as Uint8Array | string);
+    if (bytes instanceof Uint8Array) await writeAll(file, bytes);
+    else await writeEach(file, bytes);
     await file.sync();
   } finally {
     await file.close();
   }
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array | string): Promise<void> {
-  const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+/** While one chunk is being written, the next is made: reading and hashing cost no time of their own. */
+async function writeEach(file: FileHandle, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  let writing = Promise.resolve();
+  try {
+    for await (const chunk of chunks) {
+      await writing;
+      writing = writeAll(file, chunk);
+      // Heard at the next turn; until then it is nobody's unhandled rejection.
+      writing.catch(() => undefined);
+    }
+  } catch (error) {
+    await writing.catch(() => undefined);
+    throw error;
+  }
+  await writing;
+}
+
+/** Another name for a file, or a copy where there can be none (another file system, one without links). */
+async function linkDurably(source: string, path: string): Promise<void> {
+  await link(source, path).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'EEXIST') throw error;
+    await copyFile(source, path);
+  });
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let written = 0; written < bytes.length;) {
     written += (await file.write(bytes, written)).bytesWritten;
   }

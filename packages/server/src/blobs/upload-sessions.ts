@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomUUID, type Hash } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LannerError, type Clock } from '@lanner/protocol';
@@ -35,6 +35,10 @@ export interface UploadSessions {
   parts(owner: string, uploadId: string): Promise<StoredPart[]>;
   /** Bytes of one part. */
   read(owner: string, uploadId: string, part: StoredPart): AsyncIterable<Uint8Array>;
+  /** The file that holds a part. */
+  pathOf(owner: string, uploadId: string, part: StoredPart): string;
+  /** A running SHA-256 over the bytes of a part; null when this process did not see them arrive, or long ago. */
+  hashOf(owner: string, uploadId: string, part: StoredPart): Hash | null;
   /** Idempotent. */
   end(owner: string, uploadId: string): Promise<void>;
   /** Forgets uploads past their lifetime. */
@@ -47,6 +51,9 @@ const partFileForm = /^(\d{1,5})\.([0-9a-f]{32})$/;
 
 /** As the S3 protocol has it. */
 const highestPartNumber = 10_000;
+/** Hashes that are kept until their upload is complete: one is some hundred bytes. */
+const mostKeptHashes = 2_000;
+const readBytes = 1024 * 1024;
 
 export function createUploadSessions(options: {
   folder: string;
@@ -64,6 +71,17 @@ export function createUploadSessions(options: {
   const toSessionFolder = (owner: string, uploadId: string): string => {
     if (!uploadIdForm.test(uploadId)) throw unknownUpload(uploadId);
     return join(toOwnerFolder(owner), uploadId);
+  };
+
+  const toPartPath = (owner: string, uploadId: string, part: StoredPart): string =>
+    join(toSessionFolder(owner, uploadId), `${part.partNumber}.${part.etag}`);
+
+  /** By the path of the part, oldest first. */
+  const hashes = new Map<string, Hash>();
+  const keepHash = (path: string, hash: Hash): void => {
+    hashes.delete(path);
+    hashes.set(path, hash);
+    if (hashes.size > mostKeptHashes) hashes.delete(hashes.keys().next().value!);
   };
 
   const listParts = async (owner: string, uploadId: string): Promise<StoredPart[]> => {
@@ -114,13 +132,17 @@ export function createUploadSessions(options: {
         .reduce((sum, part) => sum + part.sizeBytes, 0);
       const temporaryPath = join(sessionFolder, `${randomUUID()}.part`);
       try {
-        const { etag, sizeBytes } = await writePart(temporaryPath, bytes, limits, otherBytes);
-        await rename(temporaryPath, join(sessionFolder, `${partNumber}.${etag}`));
+        const { hash, sizeBytes } = await writePart(temporaryPath, bytes, limits, otherBytes);
+        const etag = hash.copy().digest('hex').slice(0, 32);
+        const part = { partNumber, etag, sizeBytes };
+        const path = toPartPath(owner, uploadId, part);
+        await rename(temporaryPath, path);
+        keepHash(path, hash);
         for (const old of present) {
           if (old.partNumber !== partNumber || old.etag === etag) continue;
           await rm(join(sessionFolder, `${old.partNumber}.${old.etag}`), { force: true });
         }
-        return { partNumber, etag, sizeBytes };
+        return part;
       } catch (error) {
         await rm(temporaryPath, { force: true });
         // The upload was cancelled or expired while the part arrived.
@@ -132,12 +154,20 @@ export function createUploadSessions(options: {
     parts: listParts,
 
     async *read(owner, uploadId, part) {
-      const file = await open(join(toSessionFolder(owner, uploadId), `${part.partNumber}.${part.etag}`), 'r');
-      yield* file.createReadStream() as AsyncIterable<Uint8Array>;
+      const file = await open(toPartPath(owner, uploadId, part), 'r');
+      yield* file.createReadStream({ highWaterMark: readBytes }) as AsyncIterable<Uint8Array>;
     },
 
+    pathOf: toPartPath,
+
+    hashOf: (owner, uploadId, part) => hashes.get(toPartPath(owner, uploadId, part))?.copy() ?? null,
+
     async end(owner, uploadId) {
-      if (uploadIdForm.test(uploadId)) await rm(toSessionFolder(owner, uploadId), { recursive: true, force: true });
+      if (!uploadIdForm.test(uploadId)) return;
+      const sessionFolder = toSessionFolder(owner, uploadId);
+      for (const name of (await ignoringAbsence(readdir(sessionFolder))) ?? [])
+        hashes.delete(join(sessionFolder, name));
+      await rm(sessionFolder, { recursive: true, force: true });
     },
 
     async sweep() {
@@ -162,8 +192,8 @@ async function writePart(
   bytes: AsyncIterable<Uint8Array>,
   limits: UploadSessionLimits,
   otherBytes: number,
-): Promise<{ etag: string; sizeBytes: number }> {
-  const digest = createHash('sha256');
+): Promise<{ hash: Hash; sizeBytes: number }> {
+  const hash = createHash('sha256');
   let sizeBytes = 0;
   const file = await open(path, 'wx', 0o600);
   try {
@@ -181,13 +211,15 @@ async function writePart(
           `A file may have ${limits.totalSizeBytes} bytes; the parts sent so far have more.`,
         );
       }
-      digest.update(chunk);
-      await file.appendFile(chunk);
+      hash.update(chunk);
+      for (let written = 0; written < chunk.length;) {
+        written += (await file.write(chunk, written)).bytesWritten;
+      }
     }
   } finally {
     await file.close();
   }
-  return { etag: digest.digest('hex').slice(0, 32), sizeBytes };
+  return { hash, sizeBytes };
 }
 
 function unknownUpload(uploadId: string): LannerError {
