@@ -44,6 +44,13 @@ export const errorCatalogue = {
   missing_credentials: entry(401, 'unauthenticated', 'caller', 'No credentials were sent.'),
   malformed_credentials: entry(401, 'unauthenticated', 'caller', 'The authorization header has a wrong form.'),
   unknown_key: entry(401, 'unauthenticated', 'caller', 'No user has this key, or it was revoked.'),
+  invalid_token: entry(
+    401,
+    'unauthenticated',
+    'caller',
+    'The short-lived token is no token of ours, has expired, or was revoked.',
+  ),
+  token_not_for_app: entry(403, 'permission_denied', 'caller', 'The short-lived token is for another app.'),
   insufficient_permissions: entry(403, 'permission_denied', 'caller', 'The key lacks the permission for this call.'),
   app_access_denied: entry(403, 'permission_denied', 'caller', 'The app is private to another account.'),
   // what is asked for

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '@lanner/protocol';
@@ -12,7 +13,9 @@ import { createSqliteAppStore } from './apps/sqlite-app-store.ts';
 import { createSqliteEnvironmentStore } from './apps/sqlite-environment-store.ts';
 import { createSqliteSecretStore } from './apps/sqlite-secret-store.ts';
 import type { Accounts } from './auth/accounts.ts';
+import type { AppTokens } from './auth/app-tokens.ts';
 import { createAccounts } from './auth/create-accounts.ts';
+import { createAppTokens } from './auth/create-app-tokens.ts';
 import { createAuthenticator } from './auth/create-authenticator.ts';
 import { createKeys } from './auth/create-keys.ts';
 import type { Keys } from './auth/keys.ts';
@@ -45,6 +48,8 @@ export interface StoreOptions {
   databasePath: string;
   /** File of the key that encrypts secrets; made at first start, 0600. */
   secretsKeyPath: string;
+  /** Signs short-lived tokens, 32 bytes or more; left out, a random one: tokens then end with this process. */
+  tokensKey?: Uint8Array;
   /** Folder of blobs, which the supervisor reads. */
   blobsDir: string;
   clock: Clock;
@@ -60,6 +65,7 @@ export interface Store {
   accounts: Accounts;
   keys: Keys;
   authenticator: Authenticator;
+  appTokens: AppTokens;
   apps: Apps;
   environments: Environments;
   secrets: Secrets;
@@ -100,6 +106,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
       accounts: createAccounts({ store: createSqliteAccountStore(database), clock }),
       keys: createKeys({ store: keyStore, clock, changeFeed }),
       authenticator,
+      appTokens: createAppTokens({ signingKey: options.tokensKey ?? randomBytes(32), store: keyStore, clock }),
       apps,
       environments: createEnvironments({ store: createSqliteEnvironmentStore(database), clock, changeFeed }),
       secrets: createSecrets({ store: secretStore, box, clock, changeFeed }),

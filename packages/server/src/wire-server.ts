@@ -1,6 +1,7 @@
 import { LannerError, type Clock } from '@lanner/protocol';
 import { createRestHandler } from './api/rest/create-rest-handler.ts';
 import { createRpcHandler } from './api/rpc/create-rpc-handler.ts';
+import { createCallAuthenticator } from './auth/call-authenticator.ts';
 import { clientHosts } from './config/client-environment.ts';
 import type { DataDir } from './config/data-dir.ts';
 import { readOrCreateToken } from './config/private-file.ts';
@@ -47,6 +48,7 @@ export async function wireServer(parts: {
   const store = await createStore({
     databasePath: dataDir.database,
     secretsKeyPath: dataDir.secretsKey,
+    tokensKey: Buffer.from(readOrCreateToken(dataDir.tokensKey)),
     blobsDir: dataDir.blobs,
     clock,
     changeFeed,
@@ -87,7 +89,7 @@ export async function wireServer(parts: {
   const gateway = createGateway({
     targets: scheduler,
     dispatcher: scheduler,
-    authenticator: store.authenticator,
+    authenticator: createCallAuthenticator({ authenticator: store.authenticator, tokens: store.appTokens }),
     clock,
     log,
   });

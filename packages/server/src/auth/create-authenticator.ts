@@ -14,7 +14,7 @@ const cachedPrincipals = 10_000;
  * Checks credentials against the key store, and remembers good ones by the hash of the whole credential, so that the hot
  * path costs one hash and no I/O. `key.revoked` on the change feed forgets a key at once.
  *
- * A Bearer token that is a key (`id:secret`) is taken as one; Lanner issues no other tokens yet.
+ * A Bearer token that is a key (`id:secret`) is taken as one. Short-lived tokens call apps and nothing else: call-authenticator.ts.
  */
 export function createAuthenticator(options: {
   store: KeyStore;
@@ -82,7 +82,7 @@ function unknownKey(): LannerError {
 function unknownToken(): LannerError {
   return new LannerError(
     'unknown_key',
-    'No user found for this Bearer token. Lanner accepts keys: <key_id>:<key_secret>.',
+    'No user found for this Bearer token. Keys are accepted here (<key_id>:<key_secret>), short-lived tokens only for calls of apps.',
   );
 }
 

@@ -1,3 +1,5 @@
+import type { AllowedApps } from './token-scope.ts';
+
 /** Who makes a call, after authentication. */
 export interface Principal {
   accountId: string;
@@ -6,6 +8,8 @@ export interface Principal {
   keyId: string;
   /** Permission names the key holds; see permissions.ts. `*` is everything. */
   permissions: ReadonlySet<string>;
+  /** Set when a short-lived token was used: the apps it is for, and nothing else. */
+  allowedApps?: AllowedApps;
 }
 
 /** Parts of a credential as a client sent it, not yet checked. */

@@ -29,6 +29,8 @@ export interface DataDir {
   credentials: string;
   /** Key that encrypts secrets at rest, 0600, outside the database on purpose. */
   secretsKey: string;
+  /** Key that signs short-lived tokens, 0600; deleting it makes every token void. */
+  tokensKey: string;
   /** Token of the CONNECT proxy, 0600; it lasts over restarts so that a running `lanner exec` keeps working. */
   proxyToken: string;
   /** Held by the one server that may use this folder; see lock.ts. */
@@ -55,6 +57,7 @@ export function dataDirLayout(root: string): DataDir {
     data: join(absolute, 'data'),
     credentials: join(absolute, 'credentials'),
     secretsKey: join(absolute, 'secrets.key'),
+    tokensKey: join(absolute, 'tokens.key'),
     proxyToken: join(absolute, 'proxy-token'),
     lock: join(run, 'server.lock'),
     serverPid: join(run, 'server.pid'),

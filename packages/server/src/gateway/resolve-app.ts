@@ -1,6 +1,7 @@
 import { LannerError } from '@lanner/protocol';
 import { hasPermission } from '../auth/permissions.ts';
 import type { Authenticator, PresentedCredential, Principal } from '../auth/principal.ts';
+import { allowsCall } from '../auth/token-scope.ts';
 import type { Target, Targets } from '../scheduler/dispatcher.ts';
 import { parseAppPath, parseLegacyAppPath, type AppPath } from './parse-app-path.ts';
 
@@ -34,9 +35,11 @@ export interface Admission {
 /**
  * Who may call what (data-plane 1.6): `public` anyone, `shared` any account, `private` the owner; the last two with a key
  * that may run apps. An app that does not exist and a private app of somebody else get the same answer, with and without
- * credentials, so that nobody can learn which private apps exist.
+ * credentials, so that nobody can learn which private apps exist. A short-lived token calls the apps that it names, whatever
+ * their mode.
  *
- * Throws `missing_credentials`, `malformed_credentials`, `unknown_key`, `insufficient_permissions`, `app_not_found`.
+ * Throws `missing_credentials`, `malformed_credentials`, `unknown_key`, `invalid_token`, `token_not_for_app`,
+ * `insufficient_permissions`, `app_not_found`.
  */
 export async function admit(
   { target, appPath }: ResolvedApp,
@@ -44,9 +47,12 @@ export async function admit(
   authenticator: Authenticator,
 ): Promise<Admission> {
   if (target?.authMode === 'public') {
-    return { target, principal: await authenticator.authenticateOptional(presented) };
+    const principal = await authenticator.authenticateOptional(presented);
+    requireTokenFor(appPath, principal);
+    return { target, principal };
   }
   const principal = await authenticator.authenticate(presented);
+  requireTokenFor(appPath, principal);
   const isOwner = target?.accountId === principal.accountId;
   if (target === null || (target.authMode === 'private' && !isOwner)) {
     throw new LannerError(
@@ -65,4 +71,14 @@ export async function admit(
     );
   }
   return { target, principal };
+}
+
+/** Before it is looked whether the app exists: a token tells nothing of apps that it is not for. */
+function requireTokenFor(appPath: AppPath, principal: Principal | null): void {
+  if (principal?.allowedApps === undefined) return;
+  if (allowsCall(principal.allowedApps, { owner: appPath.owner, app: appPath.app, path: appPath.path })) return;
+  throw new LannerError(
+    'token_not_for_app',
+    `This token is for other apps than '${appPath.owner}/${appPath.app}${appPath.path}'. Ask for one that names it.`,
+  );
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { readJson } from './read-json.ts';
 import type { RestDeps } from './rest-deps.ts';
 import type { RestContext, RestRoute } from './rest-route.ts';
+import { toTimestamp } from './timestamps.ts';
 
 /** When the caller names no lifetime (rest-api 2.11). */
 const defaultLifetimeSeconds = 300;
@@ -33,7 +34,7 @@ export function createTokenRoutes(deps: Pick<RestDeps, 'appTokens'>): RestRoute[
   const asString = async (context: RestContext): Promise<Response> => context.json((await create(context)).token, 201);
   const asObject = async (context: RestContext): Promise<Response> => {
     const { token, expiresAtMs } = await create(context);
-    return context.json({ token, expires_at: new Date(expiresAtMs).toISOString().replace('Z', '+00:00') }, 201);
+    return context.json({ token, expires_at: toTimestamp(expiresAtMs) }, 201);
   };
   return [
     { method: 'POST', path: '/tokens/', handle: asString },
