@@ -21,7 +21,7 @@ export const serverLayers: readonly (readonly string[])[] = [
   ['lib'],
   ['config', 'observe'],
   ['db', 'ports'],
-  ['apps', 'auth', 'blobs', 'queue', 'runners'],
+  ['apps', 'auth', 'blobs', 'queue', 'runners', 'webhooks', 'workflows'],
   ['gateway', 'scheduler'],
   ['api'],
   ['.'], // the files of src itself: they wire everything
