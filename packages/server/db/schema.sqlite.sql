@@ -48,6 +48,18 @@ CREATE TABLE environments (
   PRIMARY KEY (account_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE key_values (
+  number INTEGER PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (account_id),
+  database_name TEXT NOT NULL,
+  key_name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  expires_at_ms INTEGER NOT NULL,
+  UNIQUE (account_id, database_name, key_name)
+) STRICT;
+
+CREATE INDEX key_values_by_expiry ON key_values (expires_at_ms);
+
 CREATE TABLE keys (
   number INTEGER PRIMARY KEY,
   key_id TEXT NOT NULL UNIQUE,
@@ -67,6 +79,45 @@ CREATE TABLE keys (
 CREATE INDEX keys_by_account ON keys (account_id, number);
 
 CREATE INDEX keys_by_runner ON keys (runner_id) WHERE runner_id IS NOT NULL;
+
+CREATE TABLE object_blob_leftovers (
+  number INTEGER PRIMARY KEY,
+  blob TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE object_parts (
+  object_number INTEGER NOT NULL REFERENCES objects (number),
+  part_number INTEGER NOT NULL,
+  blob TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  etag TEXT NOT NULL,
+  PRIMARY KEY (object_number, part_number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE objects (
+  number INTEGER PRIMARY KEY,
+  -- Random, and part of the URL: who knows it may read, unless `acl` says otherwise.
+  object_id TEXT NOT NULL UNIQUE,
+  account_id TEXT NOT NULL REFERENCES accounts (account_id),
+  file_name TEXT NOT NULL,
+  content_type TEXT NOT NULL,
+  -- `open`: the URL was handed out, the bytes are still to come.
+  state TEXT NOT NULL CHECK (state IN ('open', 'stored')),
+  size_bytes INTEGER,
+  etag TEXT,
+  -- JSON; null: everybody may read.
+  acl TEXT,
+  -- Counted from the moment of storing; null: for ever.
+  lifetime_ms INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  stored_at_ms INTEGER,
+  -- Of an open one: when it is given up. Of a stored one: when it is removed.
+  expires_at_ms INTEGER
+) STRICT;
+
+CREATE INDEX objects_by_expiry ON objects (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+
+CREATE INDEX objects_open ON objects (account_id) WHERE state = 'open';
 
 CREATE TABLE queue_garbage (
   blob TEXT NOT NULL PRIMARY KEY
@@ -181,6 +232,12 @@ CREATE TABLE secrets (
   FOREIGN KEY (account_id, environment_name) REFERENCES environments (account_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE storage_settings (
+  account_id TEXT PRIMARY KEY REFERENCES accounts (account_id),
+  lifetime_ms INTEGER,
+  acl TEXT
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE webhook_attempts (
   delivery_number INTEGER NOT NULL REFERENCES webhook_deliveries (number) ON DELETE CASCADE,
   attempt INTEGER NOT NULL,
@@ -235,4 +292,30 @@ CREATE TABLE webhook_keys (
   signs_from_ms INTEGER NOT NULL,
   -- Null: no end in sight.
   published_until_ms INTEGER
+) STRICT;
+
+CREATE TABLE workflow_versions (
+  workflow_id TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  -- JSON.
+  contents TEXT NOT NULL,
+  -- When another version took its place, or the workflow was deleted.
+  superseded_at_ms INTEGER,
+  PRIMARY KEY (workflow_id, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX workflow_versions_superseded ON workflow_versions (superseded_at_ms) WHERE superseded_at_ms IS NOT NULL;
+
+CREATE TABLE workflows (
+  workflow_id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (account_id),
+  -- `workflow`, or `comfy` for a ComfyUI graph.
+  kind TEXT NOT NULL CHECK (kind IN ('workflow', 'comfy')),
+  name TEXT NOT NULL,
+  title TEXT NOT NULL,
+  is_public INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  updated_at_ms INTEGER NOT NULL,
+  UNIQUE (account_id, kind, name)
 ) STRICT;
