@@ -4,17 +4,21 @@ import { decideExit, type EndFacts } from './exit-reason.ts';
 
 const facts = (more: Partial<EndFacts>): EndFacts => ({
   purpose: 'serve',
-  hasResult: false,
   wasReady: false,
   isOutOfMemory: false,
   ...more,
 });
+const returned = { wasRaised: false };
 const stopped = { reason: 'stopped', message: 'asked' } as const;
 
 describe('decideExit', () => {
   for (const [name, given, reason] of [
-    ['a function that returned', { purpose: 'run', hasResult: true, appExit: { code: 0, signal: null } }, 'finished'],
-    ['a function that returned while being stopped', { purpose: 'run', hasResult: true, endedBy: stopped }, 'finished'],
+    ['a function that returned', { purpose: 'run', result: returned, appExit: { code: 0, signal: null } }, 'finished'],
+    [
+      'a function that returned while being stopped',
+      { purpose: 'run', result: returned, endedBy: stopped },
+      'finished',
+    ],
     ['a function that left through os._exit', { purpose: 'run', appExit: { code: 0, signal: null } }, 'crashed'],
     ['an app that was stopped', { endedBy: stopped, appExit: { code: null, signal: 'SIGTERM' } }, 'stopped'],
     [
@@ -22,10 +26,10 @@ describe('decideExit', () => {
       { endedBy: stopped, appExit: { code: null, signal: 'SIGKILL' } },
       'stopped',
     ],
-    ['an app whose setup raised', { hasResult: true, appExit: { code: 1, signal: null } }, 'crashed'],
+    ['an app whose setup raised', { result: { wasRaised: true }, appExit: { code: 1, signal: null } }, 'crashed'],
     [
       'an app that returned though it should serve',
-      { wasReady: true, hasResult: true, appExit: { code: 0, signal: null } },
+      { wasReady: true, result: returned, appExit: { code: 0, signal: null } },
       'crashed',
     ],
     [
@@ -48,6 +52,23 @@ describe('decideExit', () => {
       assert.match(exit.message, /./);
     });
   }
+
+  it('says what became of a callable that should serve', () => {
+    const message = (more: Partial<EndFacts>): string =>
+      decideExit(facts({ appExit: { code: 0, signal: null }, ...more })).message;
+    assert.match(
+      message({ result: returned, exposedPort: 8080 }),
+      /The function returned, but nothing listened on port 8080\..*`fal run`/,
+    );
+    assert.match(message({ result: returned, wasReady: true }), /returned although it should serve/);
+    assert.equal(
+      message({ result: { wasRaised: true, exceptionTypeName: 'ValueError', exceptionMessage: 'bad luck' } }),
+      'The app raised ValueError: bad luck',
+    );
+    assert.equal(message({ result: { wasRaised: true } }), 'The app raised an exception');
+    const failure = { code: 'deserialization_failed', message: 'It cannot be loaded.' } as const;
+    assert.equal(message({ result: { wasRaised: false, failure } }), 'It cannot be loaded.');
+  });
 
   it('passes on status and signal of the app', () => {
     const exit = decideExit(facts({ endedBy: stopped, appExit: { code: null, signal: 'SIGTERM' } }));

@@ -21,13 +21,13 @@ import { identityOf, type Isolation } from '../sandbox/isolation.ts';
 import type { Zygote } from '../zygotes/zygote.ts';
 import type { Zygotes } from '../zygotes/zygotes.ts';
 import { decideExit, type EndFacts } from './exit-reason.ts';
-import { waitUntilReady, watchHealth } from './readiness.ts';
 import { parseResult } from './parse-result.ts';
 import type { ResourceGuard, ResourceGuards } from './resource-guard.ts';
 import { canMove } from './runner-phase.ts';
 import { createRunnerLogs, type RunnerLogs } from './runner-logs.ts';
 import { stageFiles } from './stage-files.ts';
 import { createStartFrame, type StartFrame } from './start-frame.ts';
+import { watchStartup } from './watch-startup.ts';
 
 export interface RunnerDependencies {
   environments: Pick<Environments, 'ensure'>;
@@ -215,6 +215,7 @@ export class Runner {
     if (this.#result !== undefined) return undefined;
     const result = parseResult(header, payloadBytes);
     this.#result = result;
+    if (this.request.purpose === 'serve') this.#logTraceback(result);
     // The callable is done. Threads it left behind may keep its process alive; nothing waits for them.
     this.#setTimer(lingerMs, () => {
       if (this.#connection !== undefined) this.#killNow(this.#connection);
@@ -242,41 +243,31 @@ export class Runner {
     return sink;
   }
 
-  /** Startup timeout, readiness, then health. Without a port there is nothing to wait for. */
+  /** Nobody fetches the result of a runner that should serve: what it raised belongs into its log. */
+  #logTraceback({ stringizedTraceback }: RunnerResult): void {
+    for (const line of stringizedTraceback?.trimEnd().split('\n') ?? []) this.#logs.add('user', 'error', line);
+  }
+
+  /** Without a port there is nothing to wait for. */
   #watchStartup(): void {
-    const { exposedPort, healthCheck, startupTimeoutMs } = this.request;
-    const { clock } = this.#dependencies;
+    const { exposedPort, graceMs, runnerId } = this.request;
+    const { clock, log } = this.#dependencies;
     if (exposedPort === undefined) return;
-    const startedAtMs = clock.monotonicMs();
-    const { signal } = this.#starting;
-    let waitsFor = '';
-    const timer = this.#setTimer(startupTimeoutMs, () => {
-      const seconds = Math.round(startupTimeoutMs / 1000);
-      const message = `The app was not ready within ${seconds} s: ${waitsFor}.`;
-      this.#end('startup_timeout', message, this.request.graceMs);
-    });
-    const target = { address: this.address, port: exposedPort, clock, signal };
-    const onWait = (clause: string): void => {
-      waitsFor = clause;
-    };
-    waitUntilReady({ ...target, healthCheck, listening: this.#listening.promise, onWait })
-      .then(() => {
-        timer.cancel();
+    void watchStartup({
+      request: this.request,
+      address: this.address,
+      port: exposedPort,
+      clock,
+      listening: this.#listening.promise,
+      signal: this.#starting.signal,
+      onReady: () => {
         this.#move('setup'); // a bridge that is newer or older may leave it out
-        if (!this.#move('ready') || healthCheck?.callRegularly !== true) return undefined;
-        return watchHealth({ ...target, healthCheck, startedAtMs });
-      })
-      .then(
-        (problem) => {
-          if (problem !== undefined) {
-            this.#end('unhealthy', `The health check failed: ${problem}.`, this.request.graceMs);
-          }
-        },
-        (error: unknown) => {
-          if (!signal.aborted)
-            this.#dependencies.log.error({ runnerId: this.request.runnerId, error }, 'readiness failed');
-        },
-      );
+        return this.#move('ready');
+      },
+      onEnd: (reason, message) => this.#end(reason, message, graceMs),
+      say: (line) => this.#logs.add('bridge', 'info', line),
+      onError: (error) => log.error({ runnerId, error }, 'readiness failed'),
+    });
   }
 
   #end(reason: ExitReason, message: string, graceMs: number): void {
@@ -355,7 +346,8 @@ export class Runner {
     const bridgeError = this.#logs.lastBridgeError;
     const exit = decideExit({
       purpose,
-      hasResult: this.#result !== undefined,
+      ...(this.#result === undefined ? {} : { result: this.#result }),
+      ...(this.request.exposedPort === undefined ? {} : { exposedPort: this.request.exposedPort }),
       wasReady: this.#readyAtMs !== undefined,
       isOutOfMemory,
       ...(endedBy === undefined ? {} : { endedBy }),

@@ -110,9 +110,14 @@ for (const isProcessGroup of [false, true]) {
       assert.equal((await exit(app.runnerId)).reason, 'startup_timeout');
     });
 
-    it('has crashed when it returns or exits instead of serving', async () => {
+    it('has crashed when it returns, raises or exits instead of serving, and the log has the traceback', async () => {
       const returns = await start('def main(): return 1');
-      assert.deepEqual(await exit(returns.runnerId).then(({ reason, code }) => [reason, code]), ['crashed', 0]);
+      const { reason, code, message } = await exit(returns.runnerId);
+      assert.deepEqual([reason, code], ['crashed', 0]);
+      assert.match(message, new RegExp(`returned, but nothing listened on port ${port}`));
+      const raises = await start('def main(): raise ValueError("bad luck")');
+      assert.equal((await exit(raises.runnerId)).message, 'The app raised ValueError: bad luck');
+      await printed(raises.runnerId, 'ValueError: bad luck');
       const exits = await start('def main():\n    import os\n    os._exit(3)');
       assert.deepEqual(await exit(exits.runnerId).then(({ reason, code }) => [reason, code]), ['crashed', 3]);
       const dies = await start('def main():\n    import os, signal\n    os.kill(os.getpid(), signal.SIGSEGV)');
