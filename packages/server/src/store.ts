@@ -32,6 +32,8 @@ import { openDatabase } from './db/database.ts';
 import type { ChangeFeed } from './lib/change-feed.ts';
 import type { RequestStore } from './queue/request-store.ts';
 import { createSqliteRequestStore } from './queue/sqlite-request-store.ts';
+import { createSqliteWorkflowStore } from './workflows/sqlite-workflow-store.ts';
+import { createWorkflows, type Workflows } from './workflows/workflows.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -73,6 +75,7 @@ export interface Store {
   blobs: Blobs;
   appFiles: AppFiles;
   requests: RequestStore;
+  workflows: Workflows;
   /** Commits what is under way and closes the files. Idempotent. */
   close(): Promise<void>;
 }
@@ -120,6 +123,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
         totalSizeBytes: uploadLimits.totalSizeBytes,
       }),
       requests: createSqliteRequestStore(database),
+      workflows: await createWorkflows({ store: createSqliteWorkflowStore(database), clock }),
       async close() {
         authenticator.close();
         apps.close();

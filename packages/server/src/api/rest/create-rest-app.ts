@@ -16,6 +16,7 @@ import type { RestContext, RestEnv, RestRoute } from './rest-route.ts';
 import { createRunnerRoutes } from './runner-routes.ts';
 import { createTokenRoutes } from './token-routes.ts';
 import { createUserRoutes } from './user-routes.ts';
+import { createWorkflowRoutes } from './workflow-routes.ts';
 
 /** The REST routes as a Hono app: request id on every answer, `{"detail": …}` for every refusal. */
 export function createRestApp(deps: RestDeps): Hono<RestEnv> {
@@ -57,6 +58,7 @@ export function createRestApp(deps: RestDeps): Hono<RestEnv> {
     ...createLogRoutes(deps),
     ...createApplicationRoutes(deps),
     ...createQueueRoutes(deps),
+    ...createWorkflowRoutes(deps),
     ...createTokenRoutes(deps),
   ];
   for (const route of routes) {

@@ -7,6 +7,7 @@ import type { Authenticator } from '../../auth/principal.ts';
 import type { AppFiles } from '../../blobs/app-files.ts';
 import type { RunnerLogs } from '../../observe/runner-logs.ts';
 import type { Fleet } from '../../scheduler/fleet.ts';
+import type { Workflows } from '../../workflows/workflows.ts';
 import type { ApiLog } from '../api-log.ts';
 
 /** What is asked of the queue from outside calls. */
@@ -28,6 +29,7 @@ export interface RestDeps {
   runnerLogs: Pick<RunnerLogs, 'read'>;
   machineTypes: Pick<MachineTypes, 'get'>;
   queue: QueueAdministration;
+  workflows: Workflows;
   clock: Pick<Clock, 'nowMs' | 'monotonicMs' | 'sleep'>;
   log: ApiLog;
   /** False while the server stops. */

@@ -15,7 +15,7 @@ export type RestContext = Context<RestEnv>;
 
 /** One REST route. Everything not listed as a route is answered with 404, another method of a listed path with 405. */
 export interface RestRoute {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Hono's pattern, e.g. `/runners/:runnerId`. */
   path: string;
   /** `public`: no credentials wanted. A permission overrides the one of the path's family in auth/permission-map.ts. */
