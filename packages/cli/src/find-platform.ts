@@ -1,8 +1,11 @@
 import {
+  clientEnvironment,
   dataDirLayout,
   defaultDataRoot,
+  extendBundle,
   findRunningServer,
   readCredentials,
+  trustedFiles,
   type ClientAccess,
   type DataDir,
 } from '@lanner/server/config';
@@ -34,4 +37,20 @@ export function findPlatform(dataDir: DataDir): ClientAccess {
   }
   const { tlsPort, httpPort, host, domain } = state;
   return { tlsPort, httpPort, host, domain, key: credentials.key, bundlePath: dataDir.caBundle };
+}
+
+/** The variables by which the client reaches the platform of a data folder: what `lanner env` would print. */
+export function localVariables(folder: string | undefined, environment: NodeJS.ProcessEnv): Record<string, string> {
+  const dataDir = chosenDataDir(folder);
+  const access = findPlatform(dataDir);
+  const bundle = extendBundle(access.bundlePath, dataDir.ca, trustedFiles(environment));
+  const mode = access.domain === null ? 'path' : 'domain';
+  return clientEnvironment({ ...access, bundlePath: bundle.path }, mode, environment);
+}
+
+/** Where the platform of this machine is, if one runs on the usual data folder. */
+export function findLocalPlatform(): { grpcHost: string } | null {
+  const dataDir = chosenDataDir(undefined);
+  if (findRunningServer(dataDir) === null) return null;
+  return { grpcHost: localVariables(undefined, process.env)['FAL_GRPC_HOST']! };
 }

@@ -1,16 +1,26 @@
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, Option } from 'commander';
+import { CommanderError, type Command } from 'commander';
+import { buildCommand, newCommand } from './command/build-command.ts';
+import type { CommandInput, CommandSpec } from './command/command-spec.ts';
+import { prepareArguments } from './command/prepare-arguments.ts';
+import { runCommand } from './command/run-command.ts';
+import { commandTable, findEntry, loadEntry } from './command-table.ts';
 import { CommandError, printError } from './output.ts';
-import { splitExecArguments } from './split-exec-arguments.ts';
 
 /**
  * Runs the `lanner` command. `argv` are the arguments after the program's name. Sets `process.exitCode`; rejects never.
  * Each command's module is loaded when it is called, so that `lanner env` does not pay for the server.
  */
 export async function main(argv: readonly string[]): Promise<void> {
-  const debug = splitExecArguments(argv).own.includes('--debug');
+  let debug = argv.includes('--debug');
   try {
-    await createProgram(argv).parseAsync([...splitExecArguments(argv).own], { from: 'user' });
+    const { own, command, entrySpec } = await split(argv);
+    debug = own.includes('--debug');
+    const program = createProgram(entrySpec, async (spec, input) => {
+      const given = spec.trailingCommand ? { ...input, command } : input;
+      process.exitCode = await runCommand(spec, given, { debug });
+    });
+    await program.parseAsync(own, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
     else {
@@ -20,53 +30,41 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-const dataDirOption = ['--data-dir <folder>', 'folder of all state (LANNER_HOME, default ~/.lanner)'] as const;
+/** Finds the command that is meant, loads it, and completes its options. */
+async function split(
+  argv: readonly string[],
+): Promise<{ own: string[]; command: string[]; entrySpec: CommandSpec | undefined }> {
+  const at = argv.findIndex((word) => !word.startsWith('-'));
+  const entry = at < 0 ? undefined : findEntry(argv[at]!);
+  if (entry === undefined) return { own: [...argv], command: [], entrySpec: undefined };
+  const entrySpec = await loadEntry(entry);
+  let leaf = entrySpec;
+  let start = at + 1;
+  while (leaf.subcommands) {
+    const next = argv.findIndex((word, index) => index >= start && !word.startsWith('-'));
+    const child =
+      next < 0 ? undefined : leaf.subcommands.find(({ name, aliases }) => isNamed(argv[next]!, name, aliases));
+    if (child === undefined) return { own: [...argv], command: [], entrySpec };
+    leaf = child;
+    start = next + 1;
+  }
+  const { own, command } = prepareArguments(argv.slice(start), leaf);
+  return { own: [...argv.slice(0, start), ...own], command, entrySpec };
+}
 
-function createProgram(argv: readonly string[]): Command {
-  const program = new Command('lanner')
-    .description('The open, self-hosted fal Serverless')
+const isNamed = (word: string, name: string, aliases: readonly string[] = []): boolean =>
+  word === name || aliases.includes(word);
+
+function createProgram(
+  loaded: CommandSpec | undefined,
+  invoke: (spec: CommandSpec, input: CommandInput) => Promise<void>,
+): Command {
+  const program = newCommand('lanner', 'The open, self-hosted fal Serverless.')
     .version(version(), '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'print help')
-    .option('--debug', 'print the stack of an error')
-    .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text) });
-
-  const add = (name: string, summary: string): Command =>
-    program
-      .command(name)
-      .description(summary)
-      .option(...dataDirOption)
-      .addOption(new Option('--debug', 'print the stack of an error').hideHelp())
-      .exitOverride();
-
-  add('serve', 'start a platform on this machine')
-    .option('--port <number>', 'TLS port; 0 picks a free one (LANNER_PORT, default 8443)')
-    .option('--http-port <number>', 'clear-text port and proxy of `lanner exec` (LANNER_HTTP_PORT, default 8080)')
-    .option('--host <address>', 'address to listen on (LANNER_HOST, default 127.0.0.1)')
-    .option('--domain <name>', 'serve this domain and its subdomains too (LANNER_DOMAIN)')
-    .option('--public-url <url>', 'origin for webhooks and behind a load balancer (LANNER_PUBLIC_URL)')
-    .option('--tls-cert <file>', 'certificate for the domain, PEM (LANNER_TLS_CERT)')
-    .option('--tls-key <file>', 'its private key, PEM (LANNER_TLS_KEY)')
-    .option('--account <nickname>', 'nickname of the first account (LANNER_ACCOUNT, default your login name)')
-    .option('--remote-proxy', 'let other machines use the proxy, with its token (LANNER_REMOTE_PROXY)')
-    .option('--detach', 'go on in the background; SIGTERM then leaves runners alive (LANNER_DETACH)')
-    .action(async (options) => (await import('./commands/serve.ts')).serve(options));
-
-  add('stop', 'end the platform: server, supervisor and runners')
-    .option('--timeout <seconds>', 'how long to wait for running requests', '60')
-    .action(async (options) => (await import('./commands/stop.ts')).stop(options));
-
-  add('env', 'print the variables by which official clients find the platform')
-    .addOption(new Option('--mode <mode>', 'addresses (default domain where there is one)').choices(['path', 'domain']))
-    .addOption(
-      new Option('--format <format>', 'form of the output').choices(['shell', 'dotenv', 'json']).default('shell'),
-    )
-    .action(async (options) => (await import('./commands/env.ts')).env(options));
-
-  add('exec', "run a command for which fal's own host names lead to the platform")
-    .usage('[options] -- <command> [arguments...]')
-    .action(async (options) => (await import('./commands/exec.ts')).exec(options, splitExecArguments(argv).command));
-
+    .addHelpText('after', '\n`lanner <command> --help` says more. Errors: `--debug` prints the stack.');
+  for (const { name, summary, aliases } of commandTable) {
+    program.addCommand(loaded?.name === name ? buildCommand(loaded, invoke) : newCommand(name, summary, aliases));
+  }
   return program;
 }
 

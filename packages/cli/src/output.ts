@@ -1,4 +1,6 @@
 import { isLannerError } from '@lanner/protocol';
+import type { ClientError } from '@lanner/client';
+import { styleFor } from './terminal/style.ts';
 
 /** A failure of a command: what happened, and what the user can do about it. */
 export class CommandError extends Error {
@@ -10,6 +12,22 @@ export class CommandError extends Error {
     this.name = 'CommandError';
     this.todo = todo;
     this.exitCode = exitCode;
+  }
+}
+
+/** The command was written wrong: exit code 2. */
+export class UsageError extends CommandError {
+  constructor(what: string, todo = '') {
+    super(what, todo, 2);
+    this.name = 'UsageError';
+  }
+}
+
+/** The user stopped it; `stillRuns` says what goes on all the same. */
+export class AbortedError extends CommandError {
+  constructor(stillRuns = '') {
+    super('Aborted.', stillRuns, 1);
+    this.name = 'AbortedError';
   }
 }
 
@@ -25,14 +43,16 @@ export function note(line: string): void {
 
 /** Shows a failure as one line that says what and one that says what to do; the stack only for `--debug`. */
 export function printError(error: unknown, debug: boolean): void {
+  const style = styleFor(process.stderr, process.env);
   const { what, todo } = describe(error);
-  note(`error: ${what}`);
+  note(`${style(['bold', 'red'], 'error:')} ${what}`);
   if (todo !== '') note(todo);
-  if (debug) note(inspectStack(error));
+  if (debug) note(style('dim', inspectStack(error)));
 }
 
 function describe(error: unknown): { what: string; todo: string } {
   if (error instanceof CommandError) return { what: error.message, todo: error.todo };
+  if (isClientFailure(error)) return { what: error.message, todo: error.advice ?? '' };
   if (isLannerError(error)) {
     // catalogue messages are sentences: what was seen first, what to do after it
     const [what = '', ...rest] = error.message.split(/(?<=[.!?]) (?=[A-Z`])/);
@@ -42,6 +62,11 @@ function describe(error: unknown): { what: string; todo: string } {
   if (refusal !== null) return refusal;
   const what = error instanceof Error ? error.message : String(error);
   return { what, todo: 'This looks like a defect of Lanner: run it again with --debug and report what it prints.' };
+}
+
+/** An error of the client; told by its shape, so that commands without a client do not load it. */
+export function isClientFailure(error: unknown): error is ClientError {
+  return error instanceof Error && 'code' in error && 'advice' in error && 'details' in error;
 }
 
 /** A file or folder that this user cannot use is the machine's state, not a defect; null for every other error. */

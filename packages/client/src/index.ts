@@ -15,6 +15,7 @@ export type { CallOptions, EnvironmentCallOptions } from './transport/call-optio
 export type { Listing } from './transport/listing.ts';
 export type { Fetch } from './transport/http-client.ts';
 export type { Environment } from './resolve/environment.ts';
+export { inspectSettings, type SettingsReport } from './resolve/inspect-settings.ts';
 
 export type {
   AppsListOptions,

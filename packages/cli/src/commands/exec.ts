@@ -9,7 +9,7 @@ import { CommandError, note } from '../output.ts';
 const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 
 /** `lanner exec -- command`: the command's own output, signals and exit code. */
-export async function exec(options: { dataDir?: string }, command: readonly string[]): Promise<void> {
+export async function exec(options: { dataDir?: string }, command: readonly string[]): Promise<number> {
   const [program, ...rest] = command;
   if (program === undefined) {
     throw new CommandError(
@@ -35,7 +35,7 @@ export async function exec(options: { dataDir?: string }, command: readonly stri
   };
   for (const name of change.unset) delete environment[name];
   environment.PATH = pathWithCapableNode(environment.PATH ?? '', dataDir.run);
-  process.exitCode = await runChild(program, rest, environment);
+  return runChild(program, rest, environment);
 }
 
 /** Resolves with the exit code a shell would show: the child's own, or 128 and the signal that ended it. */

@@ -29,14 +29,7 @@ export function resolveHosts(
   profileHost: { value: string; from: string } | undefined,
 ): Hosts {
   const testMode = readFlag(environment, 'ISOLATE_TEST_MODE');
-  const found = explicitHost
-    ? { value: explicitHost, from: 'the option host' }
-    : (firstOf(environment, ['LANNER_GRPC_HOST', 'LANNER_HOST', 'FAL_GRPC_HOST']) ??
-      guarded(
-        firstOf(environment, ['FAL_HOST']) ?? profileHost ?? { value: defaultHost, from: 'the default' },
-        testMode,
-      ));
-  const grpc = checked(found);
+  const grpc = chooseHost(environment, explicitHost, profileHost).value;
   const scheme = testMode || readFlag(environment, 'ISOLATE_AUTH_DISABLED') ? 'http' : 'https';
   const restHost = readVariable(environment, 'REST_HOST')?.value;
   const run = readVariable(environment, 'RUN_HOST')?.value ?? deriveRunHost(grpc);
@@ -49,6 +42,24 @@ export function resolveHosts(
     runUrl: `https://${run}`,
     queueUrl: `https://${queue}`,
   };
+}
+
+/**
+ * The gRPC host and where it was found: `host` in code, a variable, a profile, or `null` for the hosted platform's own.
+ * @throws ConfigurationError as {@link resolveHosts}
+ */
+export function chooseHost(
+  environment: Environment,
+  explicitHost: string | undefined,
+  profileHost: { value: string; from: string } | undefined,
+): { value: string; from: string | null } {
+  const explicit = explicitHost
+    ? { value: explicitHost, from: 'the option host' }
+    : firstOf(environment, ['LANNER_GRPC_HOST', 'LANNER_HOST', 'FAL_GRPC_HOST']);
+  if (explicit) return { value: checked(explicit), from: explicit.from };
+  const found = firstOf(environment, ['FAL_HOST']) ?? profileHost;
+  if (found === undefined) return { value: defaultHost, from: null };
+  return { value: checked(guarded(found, readFlag(environment, 'ISOLATE_TEST_MODE'))), from: found.from };
 }
 
 /** The run host of a gRPC host: without the first `api.` and `alpha.`, the first `.ai` as `.run`. */

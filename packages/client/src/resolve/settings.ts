@@ -65,7 +65,7 @@ export function profileFor(
 }
 
 /** The host comes from the default profile only, never from the one asked for in code: so does the official client. */
-function profileHost(
+export function profileHost(
   environment: Environment,
   input: SettingsInput,
   config: () => ConfigFile,

@@ -1,0 +1,79 @@
+import type { CommandEntry, CommandSpec } from './command/command-spec.ts';
+
+/**
+ * Every command of `lanner`, in the order of its help. A module is loaded when its command is called, or when help,
+ * completions or docs need all of them.
+ */
+export const commandTable: readonly CommandEntry[] = [
+  {
+    name: 'serve',
+    summary: 'Start a platform on this machine.',
+    load: async () => (await import('./commands/platform.ts')).serveCommand,
+  },
+  {
+    name: 'stop',
+    summary: 'End the platform: server, supervisor and runners.',
+    load: async () => (await import('./commands/platform.ts')).stopCommand,
+  },
+  {
+    name: 'env',
+    summary: 'Print the variables by which official clients find the platform.',
+    load: async () => (await import('./commands/platform.ts')).envCommand,
+  },
+  {
+    name: 'exec',
+    summary: "Run a command for which fal's own host names lead to the platform.",
+    load: async () => (await import('./commands/platform.ts')).execCommand,
+  },
+  {
+    name: 'apps',
+    aliases: ['app'],
+    summary: 'Manage applications.',
+    load: async () => (await import('./commands/apps.ts')).appsCommand,
+  },
+  {
+    name: 'runners',
+    aliases: ['machine'],
+    summary: 'Manage runners.',
+    load: async () => (await import('./commands/runners.ts')).runnersCommand,
+  },
+  {
+    name: 'queue',
+    summary: 'Manage application queues.',
+    load: async () => (await import('./commands/queue.ts')).queueCommand,
+  },
+  {
+    name: 'secrets',
+    aliases: ['secret'],
+    summary: 'Manage secrets.',
+    load: async () => (await import('./commands/secrets.ts')).secretsCommand,
+  },
+  {
+    name: 'environments',
+    aliases: ['envs'],
+    summary: 'Manage environments.',
+    load: async () => (await import('./commands/environments.ts')).environmentsCommand,
+  },
+  {
+    name: 'keys',
+    aliases: ['key'],
+    summary: 'Manage keys.',
+    load: async () => (await import('./commands/keys.ts')).keysCommand,
+  },
+];
+
+/** Finds a command by name or alias. */
+export function findEntry(word: string): CommandEntry | undefined {
+  return commandTable.find((entry) => entry.name === word || entry.aliases?.includes(word));
+}
+
+/** All specs, names and aliases as in the table. */
+export async function loadAllCommands(): Promise<CommandSpec[]> {
+  return Promise.all(commandTable.map(loadEntry));
+}
+
+/** The spec of an entry, under the entry's own name, aliases and summary. */
+export async function loadEntry(entry: CommandEntry): Promise<CommandSpec> {
+  const { name, aliases, summary } = entry;
+  return { ...(await entry.load()), name, summary, ...(aliases ? { aliases } : {}) };
+}

@@ -1,0 +1,53 @@
+import type { ServerlessClient } from '@lanner/client';
+import { AbortedError, isClientFailure } from '../output.ts';
+import { processTerminal } from '../terminal/terminal.ts';
+import type { CommandInput, CommandSpec } from './command-spec.ts';
+
+/** Commands that deal with signals themselves: they run servers or other programs. */
+export const ownSignals: ReadonlySet<string> = new Set(['serve', 'exec', 'stop', 'env']);
+
+/**
+ * Runs a command: gives it the terminal, a client when it asks for one, and a signal that fires at Ctrl-C. The first
+ * signal lets it stop cleanly; the second ends the process as it would without us.
+ * @returns the exit code
+ */
+export async function runCommand(
+  spec: CommandSpec,
+  input: CommandInput,
+  { debug }: { debug: boolean },
+): Promise<number> {
+  const environment = process.env;
+  const stop = new AbortController();
+  const listening = ownSignals.has(spec.name) ? [] : (['SIGINT', 'SIGTERM', 'SIGHUP'] as const);
+  const onSignal = (): void => {
+    for (const name of listening) process.off(name, onSignal);
+    stop.abort();
+  };
+  for (const name of listening) process.on(name, onSignal);
+  // A reader that has seen enough (`| head`) is no failure of ours.
+  process.stdout.on('error', onBrokenPipe);
+  let client: Promise<ServerlessClient> | undefined;
+  try {
+    const code = await spec.run!(input, {
+      terminal: processTerminal(environment),
+      environment,
+      signal: stop.signal,
+      debug,
+      client: (options) =>
+        (client ??= import('../connect/open-client.ts').then(({ openClient }) => openClient(options, environment))),
+    });
+    return code ?? 0;
+  } catch (error) {
+    const wasAborted = stop.signal.aborted && isClientFailure(error) && error.code === 'cancelled';
+    throw wasAborted ? new AbortedError() : error;
+  } finally {
+    for (const name of listening) process.off(name, onSignal);
+    // One that could not be made has told so already.
+    await client?.then((open) => open.close()).catch(() => undefined);
+  }
+}
+
+function onBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+}
