@@ -52,6 +52,7 @@ export const errorCatalogue = {
   ),
   token_not_for_app: entry(403, 'permission_denied', 'caller', 'The short-lived token is for another app.'),
   insufficient_permissions: entry(403, 'permission_denied', 'caller', 'The key lacks the permission for this call.'),
+  file_access_denied: entry(403, 'permission_denied', 'caller', 'The owner of the file does not let this reader in.'),
   app_access_denied: entry(403, 'permission_denied', 'caller', 'The app is private to another account.'),
   // what is asked for
   not_found: entry(404, 'not_found', 'caller', 'The thing named does not exist in this account.'),
@@ -64,6 +65,8 @@ export const errorCatalogue = {
   invalid_argument: entry(422, 'invalid_argument', 'caller', 'A value in the request is out of its range.'),
   method_not_allowed: entry(405, 'unimplemented', 'caller', 'The route exists, the method does not.'),
   payload_too_large: entry(413, 'resource_exhausted', 'caller', 'The body is larger than the limit.'),
+  range_not_satisfiable: entry(416, 'invalid_argument', 'caller', 'The file has no such bytes.'),
+  precondition_failed: entry(412, 'failed_precondition', 'caller', 'The file is not the version that was asked for.'),
   headers_too_large: entry(431, 'resource_exhausted', 'caller', 'The headers are larger than the limit.'),
   unimplemented: entry(501, 'unimplemented', 'platform', 'Lanner does not do this yet.'),
   too_many_requests: entry(429, 'resource_exhausted', 'caller', 'A queue or limit is full; try again later.'),
@@ -144,6 +147,7 @@ export const errorCatalogue = {
   // the platform itself
   shutting_down: entry(503, 'unavailable', 'platform', 'The server is stopping.', 'internal_error'),
   supervisor_unavailable: entry(503, 'aborted', 'platform', 'The supervisor cannot be reached.', 'internal_error'),
+  storage_full: entry(507, 'resource_exhausted', 'platform', 'The disk of the platform is full; nothing was stored.'),
   data_dir_locked: entry(500, 'failed_precondition', 'platform', 'Another server uses this data folder.'),
   schema_too_new: entry(500, 'failed_precondition', 'platform', 'The database was written by a newer Lanner.'),
   schema_changed: entry(

@@ -9,6 +9,7 @@ export interface Blobs {
   putFile(hash: string, path: string): Promise<void>;
   /** Hashes the bytes itself (plain SHA-256) and returns the name. */
   putContent(bytes: Uint8Array): Promise<string>;
-  open(hash: string): Promise<Readable>;
+  /** @param range first and last byte to read, both included; default all. */
+  open(hash: string, range?: { first: number; last: number }): Promise<Readable>;
   delete(hash: string): Promise<void>;
 }

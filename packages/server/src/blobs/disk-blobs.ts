@@ -46,12 +46,12 @@ export async function openDiskBlobs(folder: string): Promise<Blobs> {
       if ((await ignoringAbsence(stat(toPath(hash))))?.size !== bytes.length) await put(hash, bytes);
       return hash;
     },
-    async open(hash) {
+    async open(hash, range) {
       const file = await ignoringAbsence(open(toPath(hash), 'r'));
       if (file === null) {
         throw new LannerError('not_found', `Blob ${hash} is not stored here. Upload it again by deploying once more.`);
       }
-      return file.createReadStream();
+      return file.createReadStream(range === undefined ? {} : { start: range.first, end: range.last });
     },
     async delete(hash) {
       await ignoringAbsence(unlink(toPath(hash)));
