@@ -11,7 +11,7 @@ import time
 import types
 from dataclasses import dataclass
 
-from . import addresses, app_reports, callables, outcome, preload, runner_sandbox
+from . import addresses, app_reports, callables, outcome, preload, request_labels, runner_sandbox
 from .frames import receive_frame
 from .process_tree import close_descriptors_except, default_signals, die_with_parent, open_to_debuggers
 from .start_order import parse_start
@@ -33,6 +33,8 @@ class AppPipes:
     # The init sends the start frame through it, once.
     orders: socket.socket
     app_orders: socket.socket
+    # What lines with labels begin with (request_labels.py): nothing that is printed by accident.
+    mark: bytes
     _app_is_ready: bool = False
 
     @staticmethod
@@ -41,7 +43,8 @@ class AppPipes:
         err_read, err_write = os.pipe()
         control, app_control = socket.socketpair()
         orders, app_orders = socket.socketpair()
-        return AppPipes(out_read, err_read, control, out_write, err_write, app_control, orders, app_orders)
+        mark = b"\0" + os.urandom(8).hex().encode() + b"\0"
+        return AppPipes(out_read, err_read, control, out_write, err_write, app_control, orders, app_orders, mark)
 
     def close_app_side(self):
         os.close(self.app_stdout)
@@ -80,6 +83,7 @@ def become(pipes, is_spare):
         _prepare_python(order, place)
         control = pipes.app_control
         addresses.install(order.address, lambda port: _report_listening(control, order.address, port))
+        request_labels.install(pipes.mark)
         _limit_processes(order)
     except BaseException:
         sys.excepthook(*sys.exc_info())

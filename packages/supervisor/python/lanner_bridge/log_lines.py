@@ -1,11 +1,14 @@
 """Output of a process, cut into lines and turned into `log` frames."""
 
+import functools
+import json
 import time
 from json.encoder import encode_basestring
 
 from .frames import PREFIX
 
 MAX_LINE_BYTES = 64 << 10
+_MAX_LABELS_BYTES = 8 << 10
 
 
 class LineCutter:
@@ -69,12 +72,46 @@ def _cut(line):
     return line[:end], line[end:]
 
 
-def encode_log_frames(stream, lines):
-    """The bytes of one `log` frame per line. Hand-made JSON: a printing loop makes hundreds of thousands of these."""
+def encode_log_frames(stream, lines, mark):
+    """The bytes of one `log` frame per line. Hand-made JSON: a printing loop makes hundreds of thousands of these.
+
+    `mark`: lines that carry it have labels (request_labels.py).
+    """
     head = f'{{"type":"log","stream":"{stream}","source":"user","level":"{stream}","atMs":{round(time.time() * 1000)},"line":'
     frames = []
     for line in lines:
-        header = (head + encode_basestring(line.decode("utf-8", "backslashreplace")) + "}").encode("utf-8", "replace")
-        frames.append(PREFIX.pack(len(header), 0))
-        frames.append(header)
+        if mark in line:
+            for text, labels in _unmark(line, mark):
+                _append_frame(frames, head, text, labels)
+        else:
+            _append_frame(frames, head, line, "")
     return b"".join(frames)
+
+
+def _append_frame(frames, head, line, labels):
+    text = encode_basestring(line.decode("utf-8", "backslashreplace"))
+    header = f"{head}{text}{labels}}}".encode("utf-8", "replace")
+    frames.append(PREFIX.pack(len(header), 0))
+    frames.append(header)
+
+
+def _unmark(line, mark):
+    """Texts and their labels. Something without a line feed may have come right before a mark."""
+    before, *marked = line.split(mark)
+    if before:
+        yield before, ""
+    for piece in marked:
+        labels, _, text = piece.partition(b"\0")
+        yield text, _labels_field(labels)
+
+
+@functools.lru_cache(maxsize=256)
+def _labels_field(data):
+    """Labels as a field of a header. They come from the app process, which may have been told anything."""
+    try:
+        labels = json.loads(data) if len(data) <= _MAX_LABELS_BYTES else None
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
+        return ""
+    return f',"labels":{json.dumps(labels)}'

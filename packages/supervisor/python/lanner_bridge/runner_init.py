@@ -33,6 +33,7 @@ class RunnerInit:
         self._app_status = None
         self._output = bytearray()
         self._streams = {pipes.stdout: ("stdout", LineCutter()), pipes.stderr: ("stderr", LineCutter())}
+        self._mark = pipes.mark
         self._reports = ReportReader(pipes.control)
         self._commands = FrameParser()
         connection.setblocking(False)
@@ -111,7 +112,7 @@ class RunnerInit:
             return False
         lines = cutter.feed(data) if data else cutter.end()
         if lines:
-            self._output += encode_log_frames(stream, lines)
+            self._output += encode_log_frames(stream, lines, self._mark)
         if not data:
             os.close(fd)
             del self._streams[fd]
@@ -151,7 +152,8 @@ class RunnerInit:
 
     def _close_streams(self):
         for fd in list(self._streams):
-            self._output += encode_log_frames(self._streams[fd][0], self._streams[fd][1].end())
+            stream, cutter = self._streams[fd]
+            self._output += encode_log_frames(stream, cutter.end(), self._mark)
             os.close(fd)
         self._streams.clear()
         self._reports.close()

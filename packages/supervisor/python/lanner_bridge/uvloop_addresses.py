@@ -1,38 +1,11 @@
 """uvloop opens its sockets in C, past Python's socket class. Where the app imports it, its loop gets the rules of addresses.py."""
 
-import importlib.abc
-import importlib.machinery
-import sys
+from .import_hooks import after_import
 
 
 def install(own):
     """Patch uvloop now if it is imported already, else when it is."""
-    if "uvloop" in sys.modules:
-        _patch(sys.modules["uvloop"], own)
-    else:
-        sys.meta_path.insert(0, _UvloopFinder(own))
-
-
-class _UvloopFinder(importlib.abc.MetaPathFinder):
-    """Finds uvloop as usual, but patches it after it has been executed. Removes itself then."""
-
-    def __init__(self, own):
-        self._own = own
-
-    def find_spec(self, name, path=None, target=None):
-        if name != "uvloop":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            execute, own = spec.loader.exec_module, self._own
-
-            def exec_module(module):
-                execute(module)
-                _patch(module, own)
-
-            spec.loader.exec_module = exec_module
-        return spec
+    after_import("uvloop", lambda uvloop: _patch(uvloop, own))
 
 
 def _patch(uvloop, own):
