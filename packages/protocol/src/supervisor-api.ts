@@ -121,6 +121,8 @@ export interface StartRunnerRequest {
   /** Environment variables, secrets included. Never logged, never in process arguments. */
   env: Record<string, string>;
   limits: { memoryMiB: number; cpus: number };
+  /** Name of the shape behind `limits`; a label that the snapshot repeats. Older servers leave it out. */
+  machineType?: string;
 }
 
 export interface StartRunnerResponse {
@@ -242,6 +244,8 @@ export interface RunnerSnapshot {
   phase: RunnerPhase;
   address: string;
   exposedPort?: number;
+  /** As in {@link StartRunnerRequest}. */
+  machineType?: string;
   startedAtMs: number;
   readyAtMs?: number;
   exit?: RunnerExit;

@@ -98,7 +98,8 @@ describe('assertScaleSettings', () => {
     refuses({ concurrencyBufferPerc: Number.NaN }, /concurrency_buffer_perc is NaN/);
     refuses({ requestTimeoutSeconds: 0 }, /request_timeout is 0/);
     refuses({ requestStartTimeoutSeconds: -5 }, /request_start_timeout is -5.*from 1 to .* 0 takes the limit away/);
-    refuses({ startupTimeoutSeconds: 2 ** 31 }, /startup_timeout is 2147483648/);
+    refuses({ startupTimeoutSeconds: 2_592_001 }, /startup_timeout is 2592001.*to 2592000/);
+    refuses({ requestTimeoutSeconds: 2 ** 31 - 1 }, /request_timeout is 2147483647.*to 2592000/);
   });
 
   it('refuses a floor above the ceiling', () => {

@@ -72,6 +72,8 @@ interface NumericRule {
   hint?: string;
 }
 
+/** Longest time that supervisors take, 30 days. */
+const longestSeconds = 30 * 24 * 3600;
 /** Far beyond one machine, and small enough that a typing error does not ask for millions of processes. */
 const mostRunners = 10_000;
 /** Ten runners beside each busy one; the hosted platform publishes no limit. */
@@ -91,7 +93,7 @@ const numericRules: readonly NumericRule[] = [
     hint: 'It is a percentage of the requests in progress: 20 keeps one spare runner for every five busy ones.',
   },
   { name: 'scalingDelaySeconds', wireName: 'scaling_delay', lowest: 0 },
-  { name: 'requestTimeoutSeconds', wireName: 'request_timeout', lowest: 1 },
+  { name: 'requestTimeoutSeconds', wireName: 'request_timeout', lowest: 1, highest: longestSeconds },
   {
     name: 'requestStartTimeoutSeconds',
     wireName: 'request_start_timeout',
@@ -99,7 +101,7 @@ const numericRules: readonly NumericRule[] = [
     hint: '0 takes the limit away.',
   },
   { name: 'maxMultiplexing', wireName: 'max_multiplexing', lowest: 1 },
-  { name: 'startupTimeoutSeconds', wireName: 'startup_timeout', lowest: 1 },
+  { name: 'startupTimeoutSeconds', wireName: 'startup_timeout', lowest: 1, highest: longestSeconds },
 ];
 
 const mostListed = 32;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { LannerError } from '@lanner/protocol';
 import { testAccount, testCode, track } from './testing/scheduler-harness.ts';
 import { call, callOnce, harness, list, slotOf, states, useScheduler } from './testing/use-scheduler.ts';
 
@@ -139,6 +140,22 @@ describe('a server that was restarted', () => {
     slot.release({ kind: 'done' });
     await harness.clock.advance(60_000);
     assert.equal(harness.driver.live.length, 0);
+    await scheduler.stop({ graceMs: 0 });
+  });
+
+  it('shows the machine type that its runners have, which need not be the first one now', async () => {
+    harness.deploy('hello', { machineTypes: ['M', 'L'], keepAliveSeconds: 60 });
+    harness.driver.script = ({ machineType }) =>
+      machineType === 'M' ? { refusal: new LannerError('no_capacity', 'full') } : {};
+    await callOnce('hello');
+    assert.equal(list()[0]?.machineType, 'L');
+    await harness.scheduler.stop({ graceMs: 0 });
+    const scheduler = harness.restart();
+    await scheduler.start();
+    assert.deepEqual(
+      scheduler.listRunners(accountId, {}).map(({ machineType, startReason }) => [machineType, startReason]),
+      [['L', 'adopted']],
+    );
     await scheduler.stop({ graceMs: 0 });
   });
 

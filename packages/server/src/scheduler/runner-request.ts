@@ -70,6 +70,7 @@ export function toStartRunnerRequest(input: RunnerRequestInput): StartRunnerRequ
     dataMounts: code.dataMounts,
     env: toRunnerEnv(input),
     limits: toRunnerLimits(input.machineTypes, input.machineType, code.numGpus),
+    machineType: input.machineType,
   };
 }
 

@@ -277,7 +277,7 @@ class RunnerScheduler implements Scheduler {
     const identity = toServingIdentity({
       ...{ runnerId: snapshot.runnerId, accountId: alias.accountId, ownerNickname: owner, revision },
       aliasName: alias.aliasName,
-      machineType: alias.settings.machineTypes[0],
+      machineType: snapshot.machineType ?? alias.settings.machineTypes[0],
       startReason: 'adopted',
       port: snapshot.exposedPort ?? null,
     });

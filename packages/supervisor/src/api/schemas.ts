@@ -62,6 +62,7 @@ export const startRunnerRequestSchema = z.object({
   dataMounts: z.array(text(4096)).check(z.maxLength(1000)),
   env: z.record(z.string().check(z.regex(/^[^=\0]+$/)), z.string()),
   limits: z.object({ memoryMiB: z.number().check(z.gt(0)), cpus: z.number().check(z.gt(0)) }),
+  machineType: z.optional(text(200)),
 }) as z.ZodMiniType<StartRunnerRequest>;
 
 /** A few hundred headers of a few KB; the gateway has bounded them before. */

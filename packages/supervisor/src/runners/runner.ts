@@ -101,11 +101,12 @@ export class Runner {
   }
 
   get snapshot(): RunnerSnapshot {
-    const { runnerId, accountId, revisionId, appName, purpose, exposedPort } = this.request;
+    const { runnerId, accountId, revisionId, appName, purpose, exposedPort, machineType } = this.request;
     return {
       ...{ runnerId, accountId, revisionId, appName, purpose, phase: this.#phase, address: this.address },
       startedAtMs: this.#startedAtMs,
       ...(exposedPort === undefined ? {} : { exposedPort }),
+      ...(machineType === undefined ? {} : { machineType }),
       ...(this.#readyAtMs === undefined ? {} : { readyAtMs: this.#readyAtMs }),
       ...(this.#exit === undefined ? {} : { exit: this.#exit }),
       ...(this.#result === undefined ? {} : { result: this.#result }),

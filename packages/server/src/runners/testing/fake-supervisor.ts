@@ -157,6 +157,7 @@ export async function startFakeSupervisor(options: {
         phase: 'starting',
         address: `127.${1 + (bytes[0]! % 250)}.${bytes[1]}.${1 + (bytes[2]! % 250)}`,
         ...(request.exposedPort === undefined ? {} : { exposedPort: request.exposedPort }),
+        ...(request.machineType === undefined ? {} : { machineType: request.machineType }),
         startedAtMs: systemClock.nowMs(),
       },
     };

@@ -100,6 +100,7 @@ export class InMemoryDriver implements RunnerDriver {
         phase: 'starting',
         address,
         ...(request.exposedPort === undefined ? {} : { exposedPort: request.exposedPort }),
+        ...(request.machineType === undefined ? {} : { machineType: request.machineType }),
         startedAtMs: this.#clock.nowMs(),
       },
     });

@@ -222,6 +222,7 @@ export function runnerDriverConformance(name: string, createHarness: () => Promi
       assert.equal(snapshot?.revisionId, asked.revisionId);
       assert.equal(snapshot?.appName, asked.appName);
       assert.equal(snapshot?.exposedPort, asked.exposedPort);
+      assert.equal(snapshot?.machineType, 'M');
     });
 
     it('leaves runners alone when it stops; the next driver adopts them and hears of their end', async () => {
@@ -275,6 +276,7 @@ function baseRequest(): StartRunnerRequest {
     dataMounts: [],
     env: {},
     limits: { memoryMiB: 1024, cpus: 1 },
+    machineType: 'M',
   };
 }
 
