@@ -22,7 +22,7 @@ export const serverLayers: readonly (readonly string[])[] = [
   ['config', 'observe'],
   ['db', 'ports'],
   ['apps', 'auth', 'blobs', 'queue', 'runners', 'webhooks', 'workflows'],
-  ['gateway', 'scheduler'],
+  ['files', 'gateway', 'scheduler'],
   ['api'],
   ['.'], // the files of src itself: they wire everything
 ];

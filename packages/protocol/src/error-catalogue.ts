@@ -59,6 +59,7 @@ export const errorCatalogue = {
   app_not_found: entry(404, 'not_found', 'caller', 'No app has this owner and name.'),
   runner_not_found: entry(404, 'not_found', 'caller', 'No such runner in this account.'),
   revision_not_found: entry(404, 'not_found', 'caller', 'No such revision in this account.'),
+  result_deleted: entry(410, 'not_found', 'caller', 'The result was deleted, or its time is over.'),
   already_exists: entry(409, 'already_exists', 'caller', 'The name is taken.'),
   conflict: entry(409, 'failed_precondition', 'caller', 'The state of the thing does not allow this.'),
   bad_request: entry(400, 'invalid_argument', 'caller', 'The request cannot be read.', 'bad_request'),

@@ -30,8 +30,14 @@ import { createSqliteAppFileStore } from './blobs/sqlite-app-file-store.ts';
 import { createUploadSessions } from './blobs/upload-sessions.ts';
 import { openDatabase } from './db/database.ts';
 import type { ChangeFeed } from './lib/change-feed.ts';
+import type { PayloadStore } from './queue/payload-store.ts';
 import type { RequestStore } from './queue/request-store.ts';
+import { createSqlitePayloadStore } from './queue/sqlite-payload-store.ts';
 import { createSqliteRequestStore } from './queue/sqlite-request-store.ts';
+import type { DeliveryStore } from './webhooks/delivery-store.ts';
+import { openSigningKeys, type SigningKeys } from './webhooks/signing-keys.ts';
+import { createSqliteDeliveryStore } from './webhooks/sqlite-delivery-store.ts';
+import { createSqliteWebhookKeyStore } from './webhooks/sqlite-webhook-key-store.ts';
 import { createSqliteWorkflowStore } from './workflows/sqlite-workflow-store.ts';
 import { createWorkflows, type Workflows } from './workflows/workflows.ts';
 
@@ -75,6 +81,9 @@ export interface Store {
   blobs: Blobs;
   appFiles: AppFiles;
   requests: RequestStore;
+  payloads: PayloadStore;
+  deliveries: DeliveryStore;
+  webhookKeys: SigningKeys;
   workflows: Workflows;
   /** Commits what is under way and closes the files. Idempotent. */
   close(): Promise<void>;
@@ -123,6 +132,9 @@ export async function createStore(options: StoreOptions): Promise<Store> {
         totalSizeBytes: uploadLimits.totalSizeBytes,
       }),
       requests: createSqliteRequestStore(database),
+      payloads: createSqlitePayloadStore(database),
+      deliveries: createSqliteDeliveryStore(database),
+      webhookKeys: await openSigningKeys({ store: createSqliteWebhookKeyStore(database), box, clock, log }),
       workflows: await createWorkflows({ store: createSqliteWorkflowStore(database), clock }),
       async close() {
         authenticator.close();

@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { getCACertificates } from 'node:tls';
 import { LannerError, type Clock } from '@lanner/protocol';
 import { createRestHandler } from './api/rest/create-rest-handler.ts';
 import { createRpcHandler } from './api/rpc/create-rpc-handler.ts';
 import { createCallAuthenticator } from './auth/call-authenticator.ts';
+import { isLoopback } from './config/authority.ts';
 import { clientHosts } from './config/client-environment.ts';
 import type { DataDir } from './config/data-dir.ts';
 import { readOrCreateToken } from './config/private-file.ts';
@@ -14,6 +17,7 @@ import { defaultGatewayLimits } from './gateway/gateway-limits.ts';
 import { createQueueAdministration } from './gateway/queue/queue-administration.ts';
 import { createQueueHandler } from './gateway/queue/queue-handler.ts';
 import { RequestQueue } from './gateway/queue/request-queue.ts';
+import { defaultRetention } from './gateway/queue/sweep-results.ts';
 import { createUndiciTransport } from './gateway/undici-transport.ts';
 import { createChangeFeed } from './lib/change-feed.ts';
 import type { Releasers } from './lib/releasers.ts';
@@ -25,9 +29,12 @@ import type { PortHandlers } from './ports/port-handlers.ts';
 import { createScheduler } from './scheduler/scheduler.ts';
 import { createStore } from './store.ts';
 import type { ProcessDriver } from './runners/process-driver.ts';
+import { defaultRetryRules } from './webhooks/decide-next-step.ts';
+import { createWebhookSender } from './webhooks/send-webhook.ts';
+import { defaultWebhookLimits, WebhookDeliverer } from './webhooks/webhook-deliverer.ts';
 
-/** How long results of queued requests can be fetched (platform-semantics 5.10: at least a day). */
-const resultRetentionMs = 30 * 24 * 60 * 60 * 1000;
+/** Webhooks under way when the server stops are waited for this long: a receiver that is slow gets them again. */
+const webhookGraceMs = 5_000;
 
 /**
  * The composition root: the place where every part of the server meets the others. Resolves when both ports serve.
@@ -101,8 +108,31 @@ export async function wireServer(parts: {
 
   const cancelTransport = createUndiciTransport({ clock, ...defaultGatewayLimits });
   releasers.add(() => cancelTransport.close());
+  const allowPrivateWebhooks = config.webhookPrivateTargets ?? isLoopback(config.host);
+  const webhookSender = createWebhookSender({
+    allowPrivate: allowPrivateWebhooks,
+    connectionsPerReceiver: defaultWebhookLimits.perReceiver,
+    upstreamProxy: config.upstreamProxy,
+    // Ours too: an app of this platform may be the receiver.
+    certificates: () => [readFileSync(ca.bundlePath, 'utf8'), ...getCACertificates('extra')],
+    clock,
+  });
+  releasers.add(() => webhookSender.close());
+  const webhooks = new WebhookDeliverer({
+    store: store.deliveries,
+    results: store.requests,
+    blobs: store.blobs,
+    keys: store.webhookKeys,
+    sender: webhookSender,
+    rules: { ...defaultRetryRules, horizonMs: config.webhookHorizonMs },
+    clock,
+    log: log.child({ component: 'webhooks' }),
+  });
+  releasers.add(({ graceMs }) => webhooks.stop(Math.min(graceMs, webhookGraceMs)));
   const queue = new RequestQueue({
     store: store.requests,
+    payloads: store.payloads,
+    deliveries: store.deliveries,
     blobs: store.blobs,
     dispatcher: scheduler,
     targets: scheduler,
@@ -115,7 +145,14 @@ export async function wireServer(parts: {
     },
     clock,
     log,
-    retentionMs: resultRetentionMs,
+    retention: {
+      ...defaultRetention,
+      resultsMs: config.resultRetentionMs,
+      payloadsMs: config.payloadRetentionMs,
+    },
+    onEnded: ({ options }) => {
+      if (options.webhook !== undefined) webhooks.added(options.webhook);
+    },
   });
   releasers.add(({ graceMs }) => queue.stop(graceMs));
   const handleQueue = createQueueHandler({
@@ -128,6 +165,7 @@ export async function wireServer(parts: {
     driver,
     clock,
     log,
+    allowPrivateWebhooks,
   });
 
   const ending = new AbortController();
@@ -173,6 +211,7 @@ export async function wireServer(parts: {
   ports = await listeners.start();
   const adoption = await scheduler.start();
   const resumed = await queue.start();
+  await webhooks.start();
   isServing = true;
   begun.resolve();
   releasers.add(() => void (isServing = false));

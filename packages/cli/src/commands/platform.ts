@@ -32,6 +32,23 @@ export const serveCommand = defineCommand<Parameters<typeof import('./serve.ts')
       summary: 'let other machines use the proxy, with its token (LANNER_REMOTE_PROXY)',
     },
     {
+      flags: '--webhook-private-targets <yes|no>',
+      summary:
+        'let webhooks reach addresses inside the network (LANNER_WEBHOOK_PRIVATE_TARGETS, default only while listening on loopback)',
+    },
+    {
+      flags: '--webhook-horizon <duration>',
+      summary: 'how long webhooks are repeated (LANNER_WEBHOOK_HORIZON, default 24h)',
+    },
+    {
+      flags: '--result-retention <duration>',
+      summary: 'how long ended requests are known (LANNER_RESULT_RETENTION, default 30d)',
+    },
+    {
+      flags: '--payload-retention <duration>',
+      summary: 'how long their input and output are kept (LANNER_PAYLOAD_RETENTION, default 30d)',
+    },
+    {
       flags: '--detach',
       summary: 'go on in the background; SIGTERM then leaves runners alive (LANNER_DETACH)',
     },

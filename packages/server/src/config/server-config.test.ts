@@ -34,6 +34,10 @@ test('without flags and variables the defaults hold', () => {
     tlsKey: null,
     detach: false,
     remoteProxy: false,
+    webhookPrivateTargets: null,
+    webhookHorizonMs: 24 * 3_600_000,
+    resultRetentionMs: 30 * 86_400_000,
+    payloadRetentionMs: 30 * 86_400_000,
     upstreamProxy: null,
   });
 });
@@ -47,6 +51,21 @@ test('a flag wins over a variable, a variable over the default, and an empty var
 test('names are lower-cased and the public URL becomes an origin', () => {
   const config = loadServerConfig({ domain: 'Lanner.Example', publicUrl: 'https://Lanner.example:443/' }, {});
   assert.deepEqual([config.domain, config.publicUrl], ['lanner.example', 'https://lanner.example']);
+});
+
+test('durations have units, and yes or no may be left open', () => {
+  const config = loadServerConfig(
+    { payloadRetention: '90s' },
+    { LANNER_WEBHOOK_HORIZON: '15m', LANNER_RESULT_RETENTION: '2d' },
+  );
+  assert.deepEqual(
+    [config.payloadRetentionMs, config.webhookHorizonMs, config.resultRetentionMs],
+    [90_000, 900_000, 172_800_000],
+  );
+  assert.equal(loadServerConfig({ webhookPrivateTargets: 'false' }, {}).webhookPrivateTargets, false);
+  const told = problems({ payloadRetention: '30', webhookHorizon: '0s', webhookPrivateTargets: 'perhaps' });
+  assert.equal(told.length, 3);
+  assert.match(told[1]!, /^webhookHorizon = "0s" \(flag --webhook-horizon\): must be a number and its unit/);
 });
 
 test('all problems are told at once, each with its value, its origin and the rule', () => {

@@ -4,6 +4,7 @@ import { LannerError } from '@lanner/protocol';
 import { z } from 'zod';
 import { findNicknameProblem, toNickname } from '../lib/nickname.ts';
 import { defaultDataRoot } from './data-dir.ts';
+import { parseDuration } from './duration.ts';
 import { isFalHost } from './fal-hosts.ts';
 import { readUpstreamProxy, type Environment, type UpstreamProxy } from './upstream-proxy.ts';
 
@@ -30,6 +31,14 @@ export interface ServerConfig {
   detach: boolean;
   /** Whether the CONNECT proxy serves callers on other machines. Default false. */
   remoteProxy: boolean;
+  /** Whether webhooks may go to addresses inside the network. Null, the default: while the server listens on loopback only. */
+  webhookPrivateTargets: boolean | null;
+  /** How long a webhook that is not accepted is repeated. Default one day. */
+  webhookHorizonMs: number;
+  /** How long an ended request is known. Default 30 days. */
+  resultRetentionMs: number;
+  /** How long its input and output are kept. Default 30 days. */
+  payloadRetentionMs: number;
   /** How this server itself reaches the rest of the network. */
   upstreamProxy: UpstreamProxy | null;
 }
@@ -64,6 +73,13 @@ const bool = z.union(
   boolRule,
 );
 const path = z.string().min(1, 'must be a path');
+const durationRule = 'must be a number and its unit, such as 90s, 15m, 24h or 30d, and at least a second';
+const duration = z.string(durationRule).transform((value, context) => {
+  const durationMs = parseDuration(value);
+  if (durationMs !== null && durationMs > 0) return durationMs;
+  context.addIssue(durationRule);
+  return z.NEVER;
+});
 
 /** One row per setting: the environment variable, the default, the rule for one value. Rules across settings follow below. */
 const settings = {
@@ -107,6 +123,10 @@ const settings = {
   accountNickname: { env: 'LANNER_ACCOUNT', schema: nickname, fallback: () => toNickname(loginName()) },
   detach: { env: 'LANNER_DETACH', schema: bool, fallback: () => false },
   remoteProxy: { env: 'LANNER_REMOTE_PROXY', schema: bool, fallback: () => false },
+  webhookPrivateTargets: { env: 'LANNER_WEBHOOK_PRIVATE_TARGETS', schema: bool, fallback: () => null },
+  webhookHorizon: { env: 'LANNER_WEBHOOK_HORIZON', schema: duration, fallback: () => '24h' },
+  resultRetention: { env: 'LANNER_RESULT_RETENTION', schema: duration, fallback: () => '30d' },
+  payloadRetention: { env: 'LANNER_PAYLOAD_RETENTION', schema: duration, fallback: () => '30d' },
 } as const;
 
 const flagNames: Record<SettingName, string> = {
@@ -121,6 +141,10 @@ const flagNames: Record<SettingName, string> = {
   accountNickname: '--account',
   detach: '--detach',
   remoteProxy: '--remote-proxy',
+  webhookPrivateTargets: '--webhook-private-targets',
+  webhookHorizon: '--webhook-horizon',
+  resultRetention: '--result-retention',
+  payloadRetention: '--payload-retention',
 };
 
 interface Setting {
@@ -151,7 +175,12 @@ export function loadServerConfig(flags: ServerFlags, environment: Environment): 
       `These settings cannot be used:\n${problems.map((p) => `  ${p}`).join('\n')}`,
     );
   }
-  const values = Object.fromEntries(Object.entries(found).map(([name, { value }]) => [name, value]));
+  const values = Object.fromEntries(
+    Object.entries(found).map(([name, { value }]) => [
+      settings[name as SettingName].schema === duration ? `${name}Ms` : name,
+      value,
+    ]),
+  );
   return Object.freeze({ ...(values as object), upstreamProxy: readUpstreamProxy(environment).proxy } as ServerConfig);
 }
 

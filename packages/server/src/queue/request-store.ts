@@ -8,6 +8,8 @@ export interface RequestOptions {
   spent?: Record<string, number>;
   /** Do not keep input and output longer than needed. */
   discardIo?: boolean;
+  /** Told of the end. */
+  webhook?: string;
 }
 
 /** A body in the row, or the name of the blob that holds it. */
@@ -87,6 +89,8 @@ export interface EndedRequest extends RequestResult {
   attempts: number;
   startedAtMs: number | null;
   submittedAtMs: number;
+  /** Whether input and output are still there; `brief`: not for long. */
+  payloads: 'kept' | 'brief' | 'deleted';
 }
 
 /**
@@ -106,6 +110,7 @@ export interface RequestStore {
     lease: string,
     next: { notBeforeMs: number; attempts: number; options: RequestOptions },
   ): Promise<boolean>;
+  /** Ends a request. Its webhook enters the outbox with it; input that is not to be kept goes. */
   finish(number: number, lease: string, result: RequestResult): Promise<boolean>;
   finishWaiting(number: number, result: RequestResult): Promise<boolean>;
   requestCancel(number: number): Promise<boolean>;
@@ -113,8 +118,8 @@ export interface RequestStore {
   findEnded(requestId: string): Promise<EndedRequest | null>;
   /** Live requests after a number, in order. */
   listLive(afterNumber: number, limit: number): Promise<LiveRequest[]>;
-  /** Removes at most `limit` results that ended before, and their inputs. Resolves with the blobs nobody needs now. */
-  sweep(endedBeforeMs: number, limit: number): Promise<{ removed: number; blobs: string[] }>;
+  /** Removes at most `limit` results that ended before, and their inputs. Resolves with how many. */
+  sweep(endedBeforeMs: number, limit: number): Promise<number>;
 }
 
 /** A request that was just added. */

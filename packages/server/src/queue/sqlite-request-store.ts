@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import type { SqlConnection } from '../db/sqlite.ts';
+import { addDelivery } from '../webhooks/add-delivery.ts';
 import type {
   EndedRequest,
   LiveRequest,
@@ -8,6 +9,7 @@ import type {
   RequestStore,
   StoredBody,
 } from './request-store.ts';
+import { discardBlob, dropInput } from './sqlite-payload-store.ts';
 
 interface LiveRow {
   number: number;
@@ -51,13 +53,19 @@ interface EndedRow extends BodyRow {
   inference_ms: number | null;
   submitted_at_ms: number;
   ended_at_ms: number;
+  payloads: EndedRequest['payloads'];
 }
+
+type LeftRow = Pick<
+  LiveRow,
+  'request_id' | 'account_id' | 'caller_account_id' | 'app_id' | 'lease' | 'attempts' | 'options'
+>;
 
 const moveToResults = `
   INSERT INTO queue_results (number, request_id, account_id, app_id, caller_account_id, status, headers, body, body_blob,
-    body_bytes, error, error_type, runner_id, attempts, started_at_ms, inference_ms, submitted_at_ms, ended_at_ms)
+    body_bytes, error, error_type, runner_id, attempts, started_at_ms, inference_ms, submitted_at_ms, ended_at_ms, payloads)
   SELECT number, request_id, account_id, app_id, caller_account_id, ?, ?, ?, ?, ?, ?, ?, runner_id, attempts,
-    started_at_ms, ?, submitted_at_ms, ?
+    started_at_ms, ?, submitted_at_ms, ?, CASE WHEN options ->> '$.discardIo' THEN 'brief' ELSE 'kept' END
   FROM queue_requests WHERE number = ? AND state = ? AND lease IS ?`;
 
 /** Requests in SQLite. Writes of one turn share a commit (db/group-commit.ts). */
@@ -86,7 +94,12 @@ export function createSqliteRequestStore(database: Database): RequestStore {
       lease,
     );
     if (moved === 0) return false;
-    connection.run('DELETE FROM queue_requests WHERE number = ?', number);
+    const left = connection.get<LeftRow>(
+      `DELETE FROM queue_requests WHERE number = ?
+       RETURNING request_id, account_id, caller_account_id, app_id, lease, attempts, options`,
+      number,
+    )!;
+    if (left.options !== '{}') fulfil(connection, number, left, result.endedAtMs);
     return true;
   };
 
@@ -195,22 +208,36 @@ export function createSqliteRequestStore(database: Database): RequestStore {
     sweep: (endedBeforeMs, limit) =>
       database.write((connection) => {
         // Results are numbered by submission: old ones come first, and a long one in front delays only itself and its like.
-        const rows = connection.all<{ number: number; result_blob: string | null; input_blob: string | null }>(
-          `SELECT result.number, result.body_blob AS result_blob, input.body_blob AS input_blob
-           FROM (SELECT number, body_blob, ended_at_ms FROM queue_results ORDER BY number LIMIT ?) AS result
-           LEFT JOIN queue_inputs AS input ON input.number = result.number
-           WHERE result.ended_at_ms < ?`,
+        const rows = connection.all<{ number: number }>(
+          `SELECT number FROM (SELECT number, ended_at_ms FROM queue_results ORDER BY number LIMIT ?)
+           WHERE ended_at_ms < ?`,
           limit,
           endedBeforeMs,
         );
         for (const { number } of rows) {
+          discardBlob(connection, 'queue_results', number);
+          dropInput(connection, number);
           connection.run('DELETE FROM queue_results WHERE number = ?', number);
-          connection.run('DELETE FROM queue_inputs WHERE number = ?', number);
         }
-        const blobs = rows.flatMap((row) => [row.result_blob, row.input_blob]).filter((blob) => blob !== null);
-        return { removed: rows.length, blobs };
+        return rows.length;
       }),
   };
+}
+
+/** What a caller wanted to happen at the end. */
+function fulfil(connection: SqlConnection, number: number, row: LeftRow, endedAtMs: number): void {
+  const { webhook, discardIo } = JSON.parse(row.options) as RequestOptions;
+  if (discardIo === true) dropInput(connection, number);
+  if (webhook === undefined) return;
+  addDelivery(connection, {
+    requestId: row.request_id,
+    accountId: row.caller_account_id ?? row.account_id,
+    appId: row.app_id,
+    // A retry is another request for the gateway; the first attempt goes by the id of the request.
+    gatewayRequestId: row.attempts > 1 && row.lease !== null ? row.lease : row.request_id,
+    url: webhook,
+    createdAtMs: endedAtMs,
+  });
 }
 
 const toBody = (row: BodyRow): StoredBody => ({ bytes: row.body, blob: row.body_blob, sizeBytes: row.body_bytes });
@@ -258,5 +285,6 @@ function toEnded(row: EndedRow): EndedRequest {
     inferenceMs: row.inference_ms,
     submittedAtMs: row.submitted_at_ms,
     endedAtMs: row.ended_at_ms,
+    payloads: row.payloads,
   };
 }

@@ -1,17 +1,26 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { DeliveryStore } from '../webhooks/delivery-store.ts';
+import type { PayloadStore } from './payload-store.ts';
 import type { NewRequest, RequestResult, RequestStore } from './request-store.ts';
 
 /** What every engine's store of requests has to do. Call it in the engine's test file. */
 export function describeRequestStore(
   engine: string,
-  open: () => Promise<{ store: RequestStore; close(): Promise<void> }>,
+  open: () => Promise<{
+    store: RequestStore;
+    payloads: PayloadStore;
+    deliveries: DeliveryStore;
+    close(): Promise<void>;
+  }>,
 ): void {
   describe(`request store on ${engine}`, () => {
     let store: RequestStore;
+    let payloads: PayloadStore;
+    let deliveries: DeliveryStore;
     let close: () => Promise<void>;
-    beforeEach(async () => ({ store, close } = await open()));
+    beforeEach(async () => ({ store, payloads, deliveries, close } = await open()));
     afterEach(() => close());
 
     const claim = (lease: string) => ({ lease, runnerId: 'runner', generation: 'boot', atMs: 50 });
@@ -97,18 +106,88 @@ export function describeRequestStore(
       );
     });
 
-    it('sweeps old results in small steps and names the blobs nobody needs', async () => {
+    it('sweeps old results in small steps and notes the blobs nobody needs', async () => {
       const requests = [aRequest(), aRequest({ blob: 'input-blob' }), aRequest()];
       for (const [at, request] of requests.entries()) {
-        const number = await store.add(request);
         const body = { bytes: null, blob: at === 1 ? 'result-blob' : null, sizeBytes: 9 };
-        await store.finishWaiting(number, aResult({ endedAtMs: at === 2 ? 1_000 : 10, body }));
+        await ended(request, aResult({ endedAtMs: at === 2 ? 1_000 : 10, body }));
       }
-      assert.deepEqual(await store.sweep(500, 1), { removed: 1, blobs: [] });
-      assert.deepEqual(await store.sweep(500, 5), { removed: 1, blobs: ['result-blob', 'input-blob'] });
-      assert.deepEqual(await store.sweep(500, 5), { removed: 0, blobs: [] });
+      assert.equal(await store.sweep(500, 1), 1);
+      assert.deepEqual(await payloads.listGarbage(9), []);
+      assert.equal(await store.sweep(500, 5), 1);
+      assert.deepEqual((await payloads.listGarbage(9)).toSorted(), ['input-blob', 'result-blob']);
+      await payloads.forgetGarbage(['input-blob', 'result-blob']);
+      assert.deepEqual(await payloads.listGarbage(9), []);
+      assert.equal(await store.sweep(500, 5), 0);
       assert.equal(await store.findEnded(requests[1]!.requestId), null);
       assert.ok(await store.findEnded(requests[2]!.requestId));
+    });
+
+    const ended = async (request: NewRequest, result: RequestResult): Promise<number> => {
+      const number = await store.add(request);
+      assert.equal(await store.finishWaiting(number, result), true);
+      return number;
+    };
+    const payloadsOf = async ({ requestId }: NewRequest) => {
+      const { payloads: kept, body } = (await store.findEnded(requestId))!;
+      return { kept, body: body.blob ?? (body.bytes === null ? null : Buffer.from(body.bytes).toString()) };
+    };
+    const inlineBody = { bytes: Buffer.from('{}'), blob: null, sizeBytes: 2 };
+
+    it('lets go of what is not to be kept: the input at the end, the output after its own time', async () => {
+      const secret = aRequest({ blob: 'secret-input', options: { discardIo: true } });
+      const plain = aRequest({ options: { hint: 'a' } });
+      const numbers = [
+        await ended(secret, aResult({ body: inlineBody, endedAtMs: 10 })),
+        await ended(plain, aResult({ body: inlineBody, endedAtMs: 10 })),
+      ];
+      assert.equal(await store.readInput(numbers[0]!), null);
+      assert.ok(await store.readInput(numbers[1]!));
+      assert.deepEqual(await payloads.listGarbage(9), ['secret-input']);
+      assert.deepEqual(await payloadsOf(secret), { kept: 'brief', body: '{}' });
+      assert.equal(await payloads.sweepPayloads({ keptBeforeMs: 0, briefBeforeMs: 11 }, 9), 1);
+      assert.deepEqual(await payloadsOf(secret), { kept: 'deleted', body: null });
+      assert.deepEqual(await payloadsOf(plain), { kept: 'kept', body: '{}' });
+      assert.equal(await payloads.sweepPayloads({ keptBeforeMs: 11, briefBeforeMs: 11 }, 9), 1);
+      assert.deepEqual(await payloadsOf(plain), { kept: 'deleted', body: null });
+      assert.equal(await store.readInput(numbers[1]!), null);
+      assert.equal(await payloads.sweepPayloads({ keptBeforeMs: 11, briefBeforeMs: 11 }, 9), 0);
+    });
+
+    it('deletes the payloads of a caller, nobody else’s, and keeps how the request ended', async () => {
+      const request = aRequest({ callerAccountId: 'caller' });
+      const body = { bytes: null, blob: 'big', sizeBytes: 9 };
+      await ended(request, aResult({ body, error: 'sad' }));
+      assert.equal(await payloads.deletePayloads('account', request.requestId), false);
+      assert.equal(await payloads.deletePayloads('caller', request.requestId), true);
+      assert.equal(await payloads.deletePayloads('caller', request.requestId), true);
+      assert.deepEqual(await payloads.listGarbage(9), ['big']);
+      assert.equal((await store.findEnded(request.requestId))!.error, 'sad');
+      const anonymous = aRequest();
+      await ended(anonymous, aResult({ body: inlineBody }));
+      assert.equal(await payloads.deletePayloads('account', anonymous.requestId), true);
+    });
+
+    it('puts a webhook into the outbox with the end, once, and names the attempt that counted', async () => {
+      const webhook = 'https://hook.example/a?b=1';
+      const once = aRequest({ callerAccountId: 'caller', options: { webhook } });
+      const twice = aRequest({ options: { webhook } });
+      const [first, second] = [await store.add(once), await store.add(twice)];
+      await store.claim(first!, claim('lease-1'));
+      assert.equal(await store.finish(first!, 'other', aResult()), false);
+      assert.equal(await deliveries.find('caller', once.requestId), null, 'nothing without the end');
+      await store.finish(first!, 'lease-1', aResult({ endedAtMs: 77 }));
+      await store.claim(second!, claim('lease-2'));
+      await store.requeue(second!, 'lease-2', { notBeforeMs: 0, attempts: 1, options: { webhook } });
+      await store.claim(second!, claim('lease-3'));
+      await store.finish(second!, 'lease-3', aResult());
+      const delivery = (await deliveries.find('caller', once.requestId))!;
+      assert.deepEqual(
+        [delivery.url, delivery.receiver, delivery.state, delivery.gatewayRequestId, delivery.nextAttemptAtMs],
+        [webhook, 'hook.example:443', 'pending', once.requestId, 77],
+      );
+      assert.equal((await deliveries.find('account', twice.requestId))!.gatewayRequestId, 'lease-3');
+      assert.equal(await deliveries.find('account', once.requestId), null, 'the submitter’s only');
     });
   });
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
-import { toLannerError, type Clock } from '@lanner/protocol';
+import { LannerError, toLannerError, type Clock } from '@lanner/protocol';
 import { hasPermission } from '../../auth/permissions.ts';
 import type { Authenticator, Principal } from '../../auth/principal.ts';
 import type { Blobs } from '../../blobs/blobs.ts';
@@ -38,6 +38,8 @@ export interface QueueHandlerDeps {
   log: Logger;
   /** Default 256 MiB. */
   maxBodyBytes?: number;
+  /** Whether a webhook may go to an address inside the network. Default false. */
+  allowPrivateWebhooks?: boolean;
 }
 
 const defaultMaxBodyBytes = 256 * 1024 ** 2;
@@ -75,6 +77,7 @@ export function createQueueHandler(
     const submission = await readSubmit({
       ...{ request, route, requestId, admitted, clock, blobs },
       maxBodyBytes: deps.maxBodyBytes ?? defaultMaxBodyBytes,
+      allowPrivateWebhooks: deps.allowPrivateWebhooks ?? false,
     });
     const { position } = await queue.submit(submission.request, submission.maxQueueLength);
     sendJson(response, 200, requestId, {
@@ -105,6 +108,9 @@ export function createQueueHandler(
 
   const sendResult = async (call: QueueCall, { ended }: { ended: EndedRequest }): Promise<void> => {
     const { response } = call;
+    if (ended.payloads === 'deleted' && ended.body.sizeBytes > 0) {
+      throw new LannerError('result_deleted', 'The result of this request was deleted, or its time is over.');
+    }
     const headers = {
       ...ended.headers,
       'content-length': ended.body.sizeBytes,

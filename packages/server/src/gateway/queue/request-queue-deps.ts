@@ -1,15 +1,20 @@
 import type { Clock } from '@lanner/protocol';
 import type { Blobs } from '../../blobs/blobs.ts';
 import type { Logger } from '../../observe/logger.ts';
-import type { RequestStore } from '../../queue/request-store.ts';
+import type { PayloadStore } from '../../queue/payload-store.ts';
+import type { LiveRequest, RequestStore } from '../../queue/request-store.ts';
 import type { AppRetryRules } from '../../queue/retry-policy.ts';
 import type { RunnerDriver } from '../../runners/runner-driver.ts';
 import type { Dispatcher, SlotReclaimer, Targets } from '../../scheduler/dispatcher.ts';
+import type { DeliveryStore } from '../../webhooks/delivery-store.ts';
 import type { UpstreamTransport } from '../upstream-transport.ts';
+import type { Retention } from './sweep-results.ts';
 
 /** What the queue works with. */
 export interface RequestQueueDeps {
   store: RequestStore;
+  payloads: PayloadStore;
+  deliveries: Pick<DeliveryStore, 'sweep'>;
   blobs: Blobs;
   dispatcher: Dispatcher & SlotReclaimer;
   targets: Targets;
@@ -19,6 +24,7 @@ export interface RequestQueueDeps {
   retryRules: (appId: string) => AppRetryRules;
   clock: Clock;
   log: Logger;
-  /** Results are kept this long. */
-  retentionMs: number;
+  retention: Retention;
+  /** Told once the end of a request is durable, its webhook in the outbox with it. */
+  onEnded?: (request: LiveRequest) => void;
 }

@@ -8,11 +8,14 @@ import { openTemporaryDatabase } from '../../db/temporary-database.ts';
 import { createLogger } from '../../observe/logger.ts';
 import { Writable } from 'node:stream';
 import type { NewRequest, RequestStore } from '../../queue/request-store.ts';
+import { createSqlitePayloadStore } from '../../queue/sqlite-payload-store.ts';
 import { createSqliteRequestStore } from '../../queue/sqlite-request-store.ts';
+import { createSqliteDeliveryStore } from '../../webhooks/sqlite-delivery-store.ts';
 import { InMemoryDriver } from '../../runners/testing/in-memory-driver.ts';
 import type { Slot, SlotOutcome, SlotRequest } from '../../scheduler/dispatcher.ts';
 import type { UpstreamTransport } from '../upstream-transport.ts';
 import { RequestQueue } from './request-queue.ts';
+import { defaultRetention } from './sweep-results.ts';
 
 const runnerId = 'runner-1';
 
@@ -80,7 +83,9 @@ describe('the queue at work', () => {
       retryRules: () => ({ retryConfig, skipRetryConditions: [] }),
       clock: systemClock,
       log: createLogger({ destination: new Writable({ write: (_c, _e, done) => done() }) } as never),
-      retentionMs: 1_000_000,
+      payloads: createSqlitePayloadStore(database),
+      deliveries: createSqliteDeliveryStore(database),
+      retention: defaultRetention,
     });
     queues.push(opened);
     return opened;

@@ -209,8 +209,9 @@ export class RequestQueue {
     return ended;
   }
 
-  #onEnded({ requestId }: LiveRequest): void {
-    this.#live.delete(requestId);
-    this.#listeners.tell(requestId);
+  #onEnded(request: LiveRequest): void {
+    this.#live.delete(request.requestId);
+    this.#listeners.tell(request.requestId);
+    this.#deps.onEnded?.(request);
   }
 }

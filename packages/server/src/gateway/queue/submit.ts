@@ -3,6 +3,7 @@ import type { Blobs } from '../../blobs/blobs.ts';
 import type { AnyRequest, Route } from '../../ports/route.ts';
 import type { NewRequest, RequestOptions } from '../../queue/request-store.ts';
 import { readRetryPolicy } from '../../queue/retry-policy.ts';
+import { readWebhookUrl } from '../../webhooks/webhook-url.ts';
 import type { AdmittedCall } from '../admit-call.ts';
 import { CallerBody, readBodyKind, readSmallBody } from '../caller-body.ts';
 import { toCallerUserId } from '../caller-identity.ts';
@@ -19,6 +20,8 @@ export interface SubmitInput {
   clock: Clock;
   blobs: Blobs;
   maxBodyBytes: number;
+  /** Whether a webhook may go to an address inside the network. */
+  allowPrivateWebhooks: boolean;
 }
 
 export interface Submission {
@@ -42,19 +45,14 @@ const notKept: ReadonlySet<string> = new Set([
 
 /**
  * Reads a submit (data-plane 3.2), its body included; large bodies are streamed to a blob.
- * @throws LannerError `bad_request`, `payload_too_large`, `unimplemented` (webhooks), `client_disconnected`.
+ * @throws LannerError `bad_request`, `payload_too_large`, `client_disconnected`.
  */
 export async function readSubmit(input: SubmitInput): Promise<Submission> {
   const { request, route, requestId, admitted, clock } = input;
   const { target, principal, path, query, startSeconds, hint } = admitted;
   const header = (name: string): string | undefined => headerText(request.headers, name);
   const parameters = new URLSearchParams(query);
-  if (parameters.get('fal_webhook')) {
-    throw new LannerError(
-      'unimplemented',
-      'Webhooks are not delivered yet. Leave fal_webhook out and poll the status.',
-    );
-  }
+  const webhook = parameters.get('fal_webhook');
   const submittedAtMs = clock.nowMs();
   const isOwner = principal?.accountId === target.accountId;
   // A config for retries is honoured for the app's owner only.
@@ -63,6 +61,7 @@ export async function readSubmit(input: SubmitInput): Promise<Submission> {
     ...(hint === undefined ? {} : { hint }),
     ...(retry === undefined ? {} : { retry }),
     ...(header('x-fal-store-io') === '0' ? { discardIo: true } : {}),
+    ...(webhook ? { webhook: readWebhookUrl(webhook, input.allowPrivateWebhooks) } : {}),
   };
   const priority = readPriority(header('x-fal-queue-priority') ?? parameters.get('priority') ?? undefined);
   const maxQueueLength = readMaxQueueLength(parameters.get('fal_max_queue_length'));
