@@ -75,6 +75,21 @@ describe('runner logs', () => {
     assert.deepEqual(await logs.read('acc_1', 'r1', { limit: 10 }), [lineAt(6), line]);
   });
 
+  it('are the same from memory and from disk, and of one request when asked for', async () => {
+    await using fixture = await createFixture();
+    await fixture.clock.advance(1000);
+    const logs = fixture.open({ recentLines: 3 });
+    const append = (atMs: number): void =>
+      logs.append('r1', owner, { ...lineAt(atMs), labels: { fal_request_id: atMs % 2 === 0 ? 'even' : 'odd' } });
+    for (let atMs = 1001; atMs <= 1010; atMs += 1) append(atMs);
+    const read = async (sinceMs: number, limit = 100): Promise<number[]> =>
+      (await logs.read('acc_1', 'r1', { sinceMs, requestId: 'even', limit })).map(({ atMs }) => atMs);
+    assert.deepEqual(await read(1008), [1010, 1008]);
+    assert.deepEqual(await read(1008, 1), [1010]);
+    assert.deepEqual(await read(1001), [1010, 1008, 1006, 1004, 1002]);
+    await assert.rejects(logs.read('acc_2', 'r1', { sinceMs: 1008, limit: 1 }), { code: 'runner_not_found' });
+  });
+
   it('survive a restart, and go on behind what was there', async () => {
     await using fixture = await createFixture();
     const before = fixture.open();

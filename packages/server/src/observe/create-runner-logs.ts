@@ -10,7 +10,7 @@ import {
   readRunnerLogOwner,
   type RunnerLogFiles,
 } from './runner-log-files.ts';
-import type { RunnerLogOwner, RunnerLogs } from './runner-logs.ts';
+import { isInRange, type LogRange, type RunnerLogOwner, type RunnerLogs } from './runner-logs.ts';
 
 /** Bounds of what is kept of user output. */
 export interface RunnerLogLimits {
@@ -50,6 +50,8 @@ interface RunnerEntry {
   owner: RunnerLogOwner;
   files: RunnerLogFiles;
   recent: LogLine[];
+  /** Of lines after this moment none is missing in `recent`. */
+  completeAfterMs: number;
   pending: string[];
   pendingBytes: number;
   droppedLines: number;
@@ -72,6 +74,7 @@ export function createRunnerLogs(options: {
   let flushTimer: Timer | null = null;
   let writing: Promise<void> = Promise.resolve();
   let isClosed = false;
+  let completeAfterMs = clock.nowMs();
   /** Written since the budget was last looked at; the first write looks at once. */
   let unweighedBytes = Infinity;
 
@@ -86,6 +89,7 @@ export function createRunnerLogs(options: {
         segmentCount,
       }),
       recent: [],
+      completeAfterMs,
       pending: [],
       pendingBytes: 0,
       droppedLines: 0,
@@ -94,6 +98,7 @@ export function createRunnerLogs(options: {
     runners.set(runnerId, entry);
     if (known === undefined && runners.size > limits.recentRunners) {
       runners.delete(runners.keys().next().value!);
+      completeAfterMs = clock.nowMs();
     }
     return entry;
   };
@@ -101,7 +106,20 @@ export function createRunnerLogs(options: {
   const remember = (entry: RunnerEntry, line: LogLine): void => {
     entry.recent.push(line);
     // In slabs: shifting an array at every line would cost its length each time.
-    if (entry.recent.length >= limits.recentLines * 2) entry.recent.splice(0, entry.recent.length - limits.recentLines);
+    if (entry.recent.length < limits.recentLines * 2) return;
+    for (const { atMs } of entry.recent.splice(0, entry.recent.length - limits.recentLines)) {
+      entry.completeAfterMs = Math.max(entry.completeAfterMs, atMs);
+    }
+  };
+
+  /** Polls of a request that runs now; null when older lines may be asked for, or it is for others to say whose runner it is. */
+  const fromMemory = (accountId: string, runnerId: string, range: LogRange): LogLine[] | null => {
+    const entry = runners.get(runnerId);
+    if (entry?.owner.accountId !== accountId || !((range.sinceMs ?? -Infinity) > entry.completeAfterMs)) return null;
+    return entry.recent
+      .filter((line) => isInRange(line, range))
+      .slice(-range.limit)
+      .toReversed();
   };
 
   const enqueue = (entry: RunnerEntry, line: LogLine): void => {
@@ -166,6 +184,8 @@ export function createRunnerLogs(options: {
     },
 
     async read(accountId, runnerId, range) {
+      const recent = fromMemory(accountId, runnerId, range);
+      if (recent !== null) return recent;
       await flush();
       const folder = join(directory, runnerId);
       const owner = folderPattern.test(runnerId) ? await readRunnerLogOwner(folder) : null;

@@ -1,7 +1,7 @@
 import { appendFile, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LogLine } from './log-line.ts';
-import type { RunnerLogOwner } from './runner-logs.ts';
+import { isInRange, type LogRange, type RunnerLogOwner } from './runner-logs.ts';
 
 /**
  * Lines of one runner on disk: a folder with `owner.json` and numbered NDJSON segments. The newest segment grows; when it is
@@ -74,19 +74,22 @@ export async function readRunnerLogOwner(directory: string): Promise<RunnerLogOw
   }
 }
 
-/** Lines of a runner, newest first, at most `limit`, with `sinceMs <= atMs <= untilMs`. */
-export async function readRunnerLines(
-  directory: string,
-  { sinceMs = -Infinity, untilMs = Infinity, limit }: { sinceMs?: number; untilMs?: number; limit: number },
-): Promise<LogLine[]> {
+/** Lines are stored as they arrive; one may be this much older than the line before it. */
+const disorderMs = 60_000;
+
+/** Lines of a runner, newest first. */
+export async function readRunnerLines(directory: string, range: LogRange): Promise<LogLine[]> {
+  const oldestMs = (range.sinceMs ?? -Infinity) - disorderMs;
   const found: LogLine[] = [];
   for (const name of (await listSegments(directory)).reverse()) {
     const text = await readFile(join(directory, name), 'utf8').catch(() => '');
     const encoded = text.split('\n');
     for (let index = encoded.length - 1; index >= 0; index -= 1) {
       const line = decodeLine(encoded[index]!);
-      if (line === null || line.atMs < sinceMs || line.atMs > untilMs) continue;
-      if (found.length >= limit) return found;
+      if (line === null) continue;
+      if (line.atMs < oldestMs) return found;
+      if (!isInRange(line, range)) continue;
+      if (found.length >= range.limit) return found;
       found.push(line);
     }
   }

@@ -15,6 +15,7 @@ import type { RunnerLogs } from '../observe/runner-logs.ts';
 import type { RunnerDriver } from '../runners/runner-driver.ts';
 import type { EndedRunners } from './ended-runners.ts';
 import type { LogLine } from './fleet.ts';
+import { labelLine } from './line-owner.ts';
 import { Runner, type RunnerIdentity } from './runner.ts';
 
 /** The target a runner works for, as its lifecycle sees it. */
@@ -166,7 +167,7 @@ export class RunnerLifecycle {
         return;
       case 'runner.log': {
         const { atMs, source, level, line, labels } = event;
-        this.#appendLog(entry, { atMs, source, level, line, ...(labels ? { labels } : {}) });
+        this.#appendLog(entry, labelLine(runner, { atMs, source, level, line, ...(labels ? { labels } : {}) }));
         return;
       }
       case 'runner.log-gap':

@@ -40,7 +40,16 @@ export interface RunnerIdentity {
 }
 
 /** One request on a runner, as listings show it. */
-export type Lease = { caller: SlotRequest['caller'] | undefined; leasedAtMs: number };
+export interface Lease {
+  caller: SlotRequest['caller'] | undefined;
+  leasedAtMs: number;
+  /** Set at its end. */
+  endedAtMs?: number;
+}
+
+/** For lines of output that come after the request they belong to: how long and how many of its ended requests a runner remembers. */
+const rememberedMs = 2_000;
+const rememberedLeases = 1_000;
 
 /** One process of a revision. State only; what happens to it is decided elsewhere. */
 export class Runner {
@@ -51,6 +60,8 @@ export class Runner {
   capacity: number;
   /** The requests it holds. */
   readonly leases = new Set<Lease>();
+  /** Those of the last seconds, by their end. */
+  readonly endedLeases: Lease[] = [];
   /** Monotonic; meaningful while ready and without work. */
   idleSinceMs = 0;
   everServed = false;
@@ -85,6 +96,17 @@ export class Runner {
 
   get inFlight(): number {
     return this.leases.size;
+  }
+
+  endLease(lease: Lease, nowMs: number): void {
+    if (!this.leases.delete(lease)) return;
+    lease.endedAtMs = nowMs;
+    const ended = this.endedLeases;
+    ended.push(lease);
+    if (ended[0]!.endedAtMs! >= nowMs - rememberedMs && ended.length <= rememberedLeases) return;
+    // In slabs: shifting at every end would cost the length each time.
+    const keepFrom = ended.findIndex(({ endedAtMs }) => endedAtMs! >= nowMs - rememberedMs);
+    ended.splice(0, Math.max(keepFrom, ended.length - rememberedLeases / 2));
   }
 
   /** On its way to being ready. */

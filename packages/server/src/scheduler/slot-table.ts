@@ -1,7 +1,7 @@
 import type { Clock } from '@lanner/protocol';
 import type { SlotOutcome, SlotRequest } from './dispatcher.ts';
 import { RoutingHints } from './routing-hints.ts';
-import type { Runner } from './runner.ts';
+import type { Lease, Runner } from './runner.ts';
 import { RunnerSlot } from './slot.ts';
 import { startTimeout, Waiters } from './waiters.ts';
 
@@ -150,7 +150,8 @@ export class SlotTable {
     return slot;
   }
 
-  readonly #onReleased = (runner: Runner, outcome: SlotOutcome): void => {
+  readonly #onReleased = (runner: Runner, lease: Lease, outcome: SlotOutcome): void => {
+    runner.endLease(lease, this.#clock.nowMs());
     if (outcome.kind !== 'abandoned') runner.everServed = true;
     if (this.#members.has(runner)) {
       this.#inFlight -= 1;

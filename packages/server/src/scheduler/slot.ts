@@ -16,10 +16,11 @@ export class RunnerSlot implements Slot {
   readonly port: number;
   readonly #runner: Runner;
   readonly #lease: Lease;
-  readonly #onReleased: (runner: Runner, outcome: SlotOutcome) => void;
+  readonly #onReleased: (runner: Runner, lease: Lease, outcome: SlotOutcome) => void;
   #state: SlotState = 'pending';
 
-  constructor(runner: Runner, lease: Lease, onReleased: (runner: Runner, outcome: SlotOutcome) => void) {
+  /** @param onReleased ends the lease. */
+  constructor(runner: Runner, lease: Lease, onReleased: (runner: Runner, lease: Lease, outcome: SlotOutcome) => void) {
     this.runnerId = runner.identity.runnerId;
     this.host = runner.host ?? '127.0.0.1';
     this.port = runner.identity.port ?? 0;
@@ -44,7 +45,6 @@ export class RunnerSlot implements Slot {
   release(outcome: SlotOutcome): void {
     if (this.#state === 'released') return;
     this.#state = 'released';
-    this.#runner.leases.delete(this.#lease);
-    this.#onReleased(this.#runner, outcome);
+    this.#onReleased(this.#runner, this.#lease, outcome);
   }
 }

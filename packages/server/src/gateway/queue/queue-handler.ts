@@ -60,14 +60,14 @@ export function createQueueHandler(
   const statusOf = async (found: FoundRequest, route: Route, wantsLogs: boolean): Promise<StatusBody> => {
     if ('ended' in found) {
       const { ended } = found;
-      return toEndedStatus(ended, route.origin, wantsLogs ? await logsOf(ended, ended.endedAtMs) : null);
+      return toEndedStatus(ended, route.origin, wantsLogs ? await logsOf(ended) : null);
     }
     const { live } = found;
-    const logs = wantsLogs && live.state === 'running' ? await logsOf(live, null) : null;
+    const logs = wantsLogs && live.state === 'running' ? await logsOf(live) : null;
     return toLiveStatus(live, route.origin, live.state === 'waiting' ? queue.position(live) : 0, logs);
   };
-  const logsOf = (request: LiveRequest | EndedRequest, endedAtMs: number | null): Promise<StatusLog[]> =>
-    readRequestLogs(deps.runnerLogs, request, endedAtMs);
+  const logsOf = (request: LiveRequest | EndedRequest): Promise<StatusLog[]> =>
+    readRequestLogs(deps.runnerLogs, request);
 
   const submit = async (call: QueueCall, resolved: ResolvedApp): Promise<void> => {
     const { request, response, route } = call;

@@ -1,29 +1,22 @@
 import { isLannerError } from '@lanner/protocol';
 import type { RunnerLogs } from '../../observe/runner-logs.ts';
+import type { LiveRequest } from '../../queue/request-store.ts';
 import { toStatusLog, type StatusLog } from './status-body.ts';
 
-/** A line may come a little later than the answer it was printed before. */
-const slackMs = 100;
 const maxLines = 1_000;
 
 /**
- * What the app printed while it had a request, from the first line on. Lines are told apart by runner and time: with
- * several requests on a runner at once, each has the lines of all.
+ * What the app printed for a request on its last runner, from the first line on: the lines that carry its id
+ * (scheduler/line-owner.ts).
  */
 export async function readRequestLogs(
   runnerLogs: Pick<RunnerLogs, 'read'>,
-  request: { accountId: string; runnerId: string | null; startedAtMs: number | null },
-  endedAtMs: number | null,
+  request: Pick<LiveRequest, 'requestId' | 'accountId' | 'runnerId' | 'submittedAtMs'>,
 ): Promise<StatusLog[]> {
-  const { accountId, runnerId, startedAtMs } = request;
-  if (runnerId === null || startedAtMs === null) return [];
-  const range = {
-    sinceMs: startedAtMs,
-    ...(endedAtMs === null ? {} : { untilMs: endedAtMs + slackMs }),
-    limit: maxLines,
-  };
+  const { requestId, accountId, runnerId, submittedAtMs } = request;
+  if (runnerId === null) return [];
   try {
-    const lines = await runnerLogs.read(accountId, runnerId, range);
+    const lines = await runnerLogs.read(accountId, runnerId, { sinceMs: submittedAtMs, requestId, limit: maxLines });
     return lines
       .filter((line) => line.source === 'user')
       .toReversed()
