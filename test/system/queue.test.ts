@@ -55,9 +55,12 @@ result = fal_client.subscribe("acme/queued", arguments={"name": "two", "seconds"
 assert result["name"] == "two"
 assert isinstance(updates[-1], fal_client.Completed) and updates[-1].logs
 async def main():
-    handles = [await fal_client.submit_async("acme/queued", arguments={"name": f"a{i}"}) for i in range(8)]
+    handles = [await fal_client.submit_async("acme/queued", arguments={"name": f"a{i}", "seconds": 0.2}) for i in range(8)]
     results = [await handle.get() for handle in handles]
     assert [r["name"] for r in results] == [f"a{i}" for i in range(8)]
+    for i, handle in enumerate(handles):
+        logs = (await handle.status(with_logs=True)).logs
+        assert [line["message"] for line in logs if "working" in line["message"]] == [f"working on a{i}"], logs
 asyncio.run(main())
 print("fine")
 `);
