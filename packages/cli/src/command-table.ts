@@ -26,6 +26,16 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/platform.ts')).execCommand,
   },
   {
+    name: 'deploy',
+    summary: 'Deploy an application.',
+    load: async () => (await import('./commands/deploy.ts')).deployCommand,
+  },
+  {
+    name: 'run',
+    summary: 'Run a function, or an application for as long as the command lives.',
+    load: async () => (await import('./commands/run.ts')).runCommand,
+  },
+  {
     name: 'apps',
     aliases: ['app'],
     summary: 'Manage applications.',

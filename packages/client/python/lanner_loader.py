@@ -9,6 +9,8 @@ A frame is two big-endian 32-bit lengths, a JSON header and a payload (a protobu
 standard error.
 """
 
+import contextlib
+import functools
 import json
 import os
 import struct
@@ -210,14 +212,70 @@ def prepare(request):
     from fal.api.deploy import prepare_deployment
 
     client = SyncServerlessClient(host=request["host"], team=request.get("team"))
-    prepared = prepare_deployment(
-        client,
-        tuple(request["ref"]) if isinstance(request["ref"], list) else request["ref"],
-        environment_name=request.get("environmentName"),
-        **request["options"],
-    )
-    announce_files(prepared)
+    with limited_requests(request.get("limitMaxRequests")):
+        prepared = prepare_deployment(
+            client,
+            tuple(request["ref"]) if isinstance(request["ref"], list) else request["ref"],
+            environment_name=request.get("environmentName"),
+            **request["options"],
+        )
+    announce_plan(prepared)
     return prepared
+
+
+@contextlib.contextmanager
+def limited_requests(most):
+    """The option exists for runs only, below the function that finds the app; it is back to normal before anything is pickled."""
+    if most is None:
+        yield
+        return
+    import fal.utils
+
+    original = fal.utils.load_function_from
+    fal.utils.load_function_from = functools.partial(original, limit_max_requests=most)
+    try:
+        yield
+    finally:
+        fal.utils.load_function_from = original
+
+
+SCALE_OPTIONS = (
+    "machine_type",
+    "keep_alive",
+    "max_concurrency",
+    "min_concurrency",
+    "concurrency_buffer",
+    "concurrency_buffer_perc",
+    "scaling_delay",
+    "max_multiplexing",
+    "request_timeout",
+    "request_start_timeout",
+    "startup_timeout",
+    "regions",
+)
+
+
+def announce_plan(prepared):
+    """Tells what is about to happen, and waits: nothing was sent yet, and the parent may still say no."""
+    loaded, app = prepared.loaded, prepared.app_data
+    options = loaded.function.options.host
+    scale = {name: options[name] for name in SCALE_OPTIONS if options.get(name) is not None}
+    send(
+        {
+            "type": "loaded",
+            "appName": loaded.app_name,
+            "className": loaded.class_name,
+            "displayName": prepared.display_name,
+            "auth": loaded.app_auth,
+            "strategy": app.deployment_strategy or "rolling",
+            "resetScale": bool(app.reset_scale),
+            "attach": app.attach_to_deployment,
+            "scale": json.loads(json.dumps(scale, default=str)),
+        }
+    )
+    header, _ = receive()
+    if header["type"] != "go":
+        os._exit(1)
 
 
 def announce_files(prepared):
@@ -257,12 +315,12 @@ def deploy(request):
     from fal.api.deploy import execute_prepared_deployment
 
     prepared = prepare(request)
-    send({"type": "loaded", "appName": prepared.loaded.app_name, "className": prepared.loaded.class_name})
+    announce_files(prepared)
     result = execute_prepared_deployment(
         prepared,
         result_handler=ResultHandler(),
         build_result_handler=ResultHandler(),
-        prepare_options_handler=lambda event, payload: send({"type": "packaging", "event": event}),
+        prepare_options_handler=announce_packaging,
     )
     return {
         "revision": result.revision,
@@ -281,10 +339,18 @@ def run_function(request):
 
     prepared = prepare(request)
     function = prepared.loaded.function
-    send({"type": "loaded", "appName": prepared.loaded.app_name, "className": prepared.loaded.class_name})
-    function = replace(function, options=prepared.host.prepare_options(function.options, func=function.func))
     if request.get("auth"):
         function.app_auth = request["auth"]
+    if request.get("machineType"):
+        function.options.host["machine_type"] = request["machineType"]
+    if request.get("forwardCompat"):
+        chosen = function.options.host.get("_scheduler_options") or {}
+        function.options.host["_scheduler_options"] = {**chosen, "forward_compat": True}
+    if request.get("local"):
+        return {"value": json_value(run_here(function, request))}
+    announce_files(prepared)
+    options = prepared.host.prepare_options(function.options, func=function.func, on_progress=announce_packaging)
+    function = replace(function, options=options)
     prepared.host.build_environment(
         function.options,
         application_name=function.app_name,
@@ -292,6 +358,7 @@ def run_function(request):
         result_handler=ResultHandler(),
     )
     function.fetch_metadata(build_environment=False)
+    send({"type": "endpoints", "endpoints": list(function.endpoints or ["/"])})
     value = run(
         function,
         args=tuple(request.get("args") or ()),
@@ -299,11 +366,37 @@ def run_function(request):
         result_handler=ResultHandler(),
         build_environment=False,
     )
+    return {"value": json_value(value)}
+
+
+def run_here(function, request):
+    """In this process, without a platform; ports are those of the server an app brings."""
+    from fal.api.run import run
+
+    ports = {name: request[name] for name in ("exposed_port", "exposed_metrics_port") if request.get(name) is not None}
+    return run(function, args=tuple(request.get("args") or ()), kwargs=request.get("kwargs") or {}, local=True, **ports)
+
+
+def announce_packaging(event, payload):
+    """A local project is packed into an sdist and uploaded; paths and sizes are told by name."""
+    path = payload.get("sdist_path")
+    send(
+        {
+            "type": "packaging",
+            "event": event,
+            "packageName": payload.get("package_name"),
+            "fileName": path.name if path is not None else None,
+            "bytes": payload.get("sdist_size"),
+        }
+    )
+
+
+def json_value(value):
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise NotJson(f"{type(value).__module__}.{type(value).__qualname__}: {error}") from None
-    return {"value": value}
+    return value
 
 
 class NotJson(Exception):

@@ -48,6 +48,7 @@ export type {
   DeployProgress,
   Deployment,
   LoadOptions,
+  LoadedPlan,
   ProgressLog,
   RunReferenceOptions,
   ServiceUrls,

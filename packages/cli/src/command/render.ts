@@ -7,8 +7,22 @@ export function printJson(terminal: Terminal, value: unknown): void {
   terminal.print(pythonJson(value));
 }
 
-/** Prints a table. */
+/** Prints a table of data. */
 export function printTable<Row>(terminal: Terminal, columns: readonly Column<Row>[], rows: readonly Row[]): void {
-  const { style, width, isUnicode } = terminal;
-  terminal.print(renderTable(columns, rows, { style, width, isUnicode }));
+  printTableTo('print', terminal, columns, rows);
+}
+
+/** Prints a table as data, or as a note for the person in front. */
+export function printTableTo<Row>(
+  where: 'print' | 'note',
+  terminal: Terminal,
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+): void {
+  const { isUnicode } = terminal;
+  const look =
+    where === 'print'
+      ? { style: terminal.style, width: terminal.width, isUnicode }
+      : { style: terminal.noteStyle, width: terminal.isNoteTerminal ? terminal.noteWidth : Infinity, isUnicode };
+  terminal[where](renderTable(columns, rows, look));
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { processCommand } from '../process-command.ts';
+import { processCommand } from '@lanner/server/config';
 import { get, lanner, serve, temporaryDataDir, variables } from '../testing/lanner.ts';
 
 const isAlive = (pid: number): boolean => processCommand(pid) !== null;
@@ -64,6 +64,19 @@ test('after kill -9 the server is not found, starts again with the same key, and
   await second.ended;
   assert.equal(isAlive(supervisor), true);
   assert.equal((await lanner(['stop'], dataDir)).code, 0);
+  assert.equal(isAlive(supervisor), false);
+});
+
+test('a supervisor that hangs without its server is named, and stop ends it all the same', async (t) => {
+  const dataDir = temporaryDataDir(t);
+  const server = await serve(dataDir);
+  const supervisor = pidIn(dataDir, 'supervisor.pid');
+  server.child.kill('SIGKILL');
+  await server.ended;
+  process.kill(supervisor, 'SIGSTOP');
+  const stopped = await lanner(['stop', '--timeout', '0.2'], dataDir);
+  assert.equal(stopped.code, 0);
+  assert.match(stopped.stderr, new RegExp(`supervisor \\(pid ${supervisor}\\) does not end by itself and is killed`));
   assert.equal(isAlive(supervisor), false);
 });
 

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isDataDirLocked, readFileIfPresent } from '@lanner/server/config';
+import { isDataDirLocked, isSupervisorOf, processCommand, readFileIfPresent } from '@lanner/server/config';
 import { chosenDataDir } from '../find-platform.ts';
-import { CommandError, print } from '../output.ts';
-import { processCommand } from '../process-command.ts';
+import { CommandError, note, print } from '../output.ts';
 
 const pollMs = 50;
+/** A supervisor without a server gives its runners 10 seconds; one that takes longer hangs. */
+const supervisorGraceMs = 15_000;
 
 /** `lanner stop`: returns when server, supervisor and runners have ended. Nothing running is not an error. */
 export async function stop(options: { dataDir?: string; timeout: string }): Promise<void> {
@@ -29,22 +30,36 @@ export async function stop(options: { dataDir?: string; timeout: string }): Prom
   const supervisor = readPid(dataDir.supervisorPid);
   if (supervisor !== null && isSupervisor(supervisor)) {
     signal(supervisor, 'SIGTERM');
-    await untilGone(() => isSupervisor(supervisor), endMs, `The supervisor (pid ${supervisor})`);
+    const isThere = (): boolean => isSupervisor(supervisor);
+    const isGone = await isGoneBy(isThere, Math.min(endMs, performance.now() + supervisorGraceMs));
+    if (!isGone && isSupervisorOf(supervisor, dataDir.root)) {
+      note(`The supervisor (pid ${supervisor}) does not end by itself and is killed.`);
+      signal(supervisor, 'SIGKILL');
+    }
+    await untilGone(
+      isThere,
+      Math.max(endMs, performance.now() + supervisorGraceMs),
+      `The supervisor (pid ${supervisor})`,
+    );
     stoppedAny = true;
   }
   print(stoppedAny ? `Lanner on ${dataDir.root} has stopped.` : `Nothing runs on ${dataDir.root}.`);
 }
 
 async function untilGone(isThere: () => boolean, endMs: number, what: string): Promise<void> {
+  if (await isGoneBy(isThere, endMs)) return;
+  throw new CommandError(
+    `${what} is still stopping.`,
+    'Requests may be in flight: wait, or run `lanner stop` again to end them now.',
+  );
+}
+
+async function isGoneBy(isThere: () => boolean, endMs: number): Promise<boolean> {
   while (isThere()) {
-    if (performance.now() >= endMs) {
-      throw new CommandError(
-        `${what} is still stopping.`,
-        'Requests may be in flight: wait, or run `lanner stop` again to end them now.',
-      );
-    }
+    if (performance.now() >= endMs) return false;
     await sleep(pollMs);
   }
+  return true;
 }
 
 function readPid(path: string): number | null {

@@ -34,7 +34,35 @@ export type DeployProgress =
   | { type: 'log'; phase: DeployPhase; log: ProgressLog }
   /** What the app file printed while it was loaded. */
   | { type: 'output'; text: string }
+  /** A local project that the app's requirements name is packed and uploaded. */
+  | {
+      type: 'packaging';
+      event: 'build_started' | 'build_finished' | 'upload_started' | 'upload_finished';
+      packageName: string | null;
+      fileName: string | null;
+      bytes: number | null;
+    }
+  /** Paths of the app that is run. */
+  | { type: 'endpoints'; endpoints: string[] }
   | { type: 'urls'; urls: ServiceUrls };
+
+/** What the code and the project say, before anything is sent. */
+export interface LoadedPlan {
+  /** Name of the app, without environment; `null` for a function without one. */
+  appName: string | null;
+  /** Class or function. */
+  objectName: string | null;
+  /** How messages name it: what was asked for, else the class, else the app. */
+  displayName: string;
+  /** `null` = nothing says it; servers take `private`. */
+  auth: AuthMode | null;
+  strategy: DeploymentStrategyName;
+  /** Whether scale settings of the code replace those of the app. */
+  resetScale: boolean;
+  attach: boolean | null;
+  /** Scale settings of the code by the official names (`keep_alive`, `machine_type`, `regions`, …); only what it says. */
+  scale: Record<string, unknown>;
+}
 
 /** What deploys and runs have in common. */
 export interface LoadOptions extends CallOptions {
@@ -45,6 +73,10 @@ export interface LoadOptions extends CallOptions {
   environmentName?: string | undefined;
   /** Build the Python environment anew. Default `false`. */
   forceEnvBuild?: boolean | undefined;
+  /**
+   * Called with what was loaded, before anything is sent; awaited. When it throws, nothing happens and that error is thrown.
+   */
+  onLoaded?: ((plan: LoadedPlan) => void | Promise<void>) | undefined;
   /** Told of everything that happens. */
   onProgress?: ((progress: DeployProgress) => void) | undefined;
   /** Folder that relative paths and pyproject.toml are looked up from. Default: that of the process. */
@@ -71,6 +103,18 @@ export interface RunReferenceOptions extends LoadOptions {
   args?: readonly unknown[] | undefined;
   /** Named arguments of a function, as JSON. */
   kwargs?: Record<string, unknown> | undefined;
+  /** Instead of the machine type of the code. */
+  machineType?: string | undefined;
+  /** Stop an app after so many requests. */
+  limitMaxRequests?: number | undefined;
+  /** Run on machines that carry changes to come, where the platform has them. */
+  forwardCompat?: boolean | undefined;
+  /** Run in the Python on this machine that loads it, without a platform. Default `false`. */
+  local?: boolean | undefined;
+  /** Port of an app that runs locally. Default 8080. */
+  exposedPort?: number | undefined;
+  /** Port of its metrics. Default 9090. */
+  exposedMetricsPort?: number | undefined;
 }
 
 /** A finished deploy. */

@@ -11,6 +11,7 @@ import { fromLoaderError } from './loader-error.ts';
 import { checkDeployOptions } from './check-deploy-options.ts';
 import type { DeployOptions, DeployPhase, Deployment, LoadOptions, RunReferenceOptions } from './deploy-types.ts';
 import { findPython } from './find-python.ts';
+import { toLoadedPlan, toPackagingProgress } from './loaded-plan.ts';
 import { toProgressLog } from './progress-log.ts';
 import { LoaderCallError, runLoader, type LoaderRequest } from './python-loader.ts';
 import { FileUploader, type AppFile } from './upload-files.ts';
@@ -61,6 +62,14 @@ export class Deployer {
       args: options.args ?? [],
       kwargs: options.kwargs ?? {},
       options: compact({ app_name: options.appName, force_env_build: options.forceEnvBuild ?? false }),
+      ...compact({
+        machineType: options.machineType,
+        limitMaxRequests: options.limitMaxRequests,
+        forwardCompat: options.forwardCompat,
+        local: options.local,
+        exposed_port: options.exposedPort,
+        exposed_metrics_port: options.exposedMetricsPort,
+      }),
     });
     return (value as { value: Result }).value;
   }
@@ -79,7 +88,7 @@ export class Deployer {
     };
 
     // A wrong key or host is told before Python is started.
-    const environment = this.#pythonEnvironment();
+    const environment = request['local'] === true ? this.#settings.environment : this.#pythonEnvironment();
     tell({ type: 'phase', phase });
     const python = await findPython(cwd, this.#settings.environment, options.python);
     const outcome = await runLoader(
@@ -87,7 +96,7 @@ export class Deployer {
       {
         ...request,
         host: this.#rpc.target,
-        team: this.#settings.credentials().kind === 'login' ? this.#settings.team() : undefined,
+        team: this.#teamOfLogin(request['local'] === true),
         ref: resolved.kind === 'file' ? [resolved.path, resolved.name ?? null] : resolved.name,
         environmentName: options.environmentName,
       },
@@ -119,13 +128,13 @@ export class Deployer {
         tell: (header) => {
           if (header.type === 'ready')
             tell({ type: 'python', from: python.from, python: String(header['python']), fal: String(header['fal']) });
-          if (header.type === 'loaded') {
-            tell({
-              type: 'loaded',
-              appName: (header['appName'] as string | null) ?? null,
-              objectName: (header['className'] as string | null) ?? null,
-            });
-          }
+          if (header.type === 'packaging') tell(toPackagingProgress(header));
+          if (header.type === 'endpoints') tell({ type: 'endpoints', endpoints: header['endpoints'] as string[] });
+        },
+        loaded: async (header) => {
+          const plan = toLoadedPlan(header);
+          tell({ type: 'loaded', appName: plan.appName, objectName: plan.objectName });
+          await options.onLoaded?.(plan);
         },
         print: (text) => tell({ type: 'output', text }),
       },
@@ -164,6 +173,11 @@ export class Deployer {
       const cause = ConnectError.from((error as ClientError).cause ?? error);
       throw new LoaderCallError(cause.code, (error as ClientError).message);
     }
+  }
+
+  /** A key belongs to one account, so only a login acts for a team. */
+  #teamOfLogin(isLocal: boolean): string | undefined {
+    return !isLocal && this.#settings.credentials().kind === 'login' ? this.#settings.team() : undefined;
   }
 
   /** The variables Python finds: the same platform and credentials as ours, whatever they were found by. */

@@ -13,6 +13,8 @@ export type LoaderRequest = Record<string, unknown> & { action: 'deploy' | 'run'
 export interface LoaderHandlers {
   /** Makes a gRPC call: yields the messages of the answer. Throwing a {@link LoaderCallError} fails the call in Python. */
   call(method: string, payload: Uint8Array, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Told what was loaded; nothing goes on before it returns, and nothing at all when it throws. */
+  loaded(header: Frame['header']): Promise<void>;
   /** Returns when the files are at the server. */
   upload(files: unknown[]): Promise<void>;
   /** Everything else it tells. */
@@ -149,6 +151,9 @@ async function converse(
           break;
         case 'hangup':
           hangUp?.abort();
+          break;
+        case 'loaded':
+          void handlers.loaded(header).then(() => reply({ type: 'go' }), fail);
           break;
         case 'files':
           void handlers.upload(header['files'] as unknown[]).then(() => reply({ type: 'uploaded' }), fail);

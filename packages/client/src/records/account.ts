@@ -10,6 +10,8 @@ export interface AccountInfo {
   isOrg: boolean;
   /** Why the account is locked; `null` when it is not. */
   lockReason: string | null;
+  /** Everything the platform tells about it, as sent. */
+  fields: Record<string, unknown>;
 }
 
 /** An account as `/users/current` and `/users/teams` send it. */
@@ -27,6 +29,7 @@ export function parseAccount(value: unknown): AccountInfo {
     isPersonal: record['is_personal'] === true,
     isOrg: record['is_org'] === true,
     lockReason: typeof record['lock_reason'] === 'string' ? record['lock_reason'] : null,
+    fields: record,
   };
 }
 
