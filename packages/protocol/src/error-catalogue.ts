@@ -108,6 +108,7 @@ export const errorCatalogue = {
     'No runner took the request before its start deadline.',
     'request_timeout',
   ),
+  app_refused_socket: entry(502, 'aborted', 'app', 'The app refused a WebSocket.', 'runner_server_error'),
   runner_connection_timeout: entry(
     503,
     'aborted',

@@ -28,7 +28,7 @@ export async function admitCall(
   authenticator: Authenticator,
 ): Promise<AdmittedCall> {
   const { path, query } = resolved.appPath;
-  const admission = await admit(resolved, readCredential(headers.authorization, query), authenticator);
+  const admission = await admit(resolved, readCredential(headers, query), authenticator);
   const { target, principal } = admission;
   return {
     ...{ target, principal, path, query },

@@ -14,9 +14,11 @@ import { defaultGatewayLimits, type GatewayLimits } from './gateway-limits.ts';
 import { createLiveCalls } from './live-calls.ts';
 import { writeRawError } from './raw-answer.ts';
 import { sendError } from './send-error.ts';
+import { createHttpSocketServer } from './sockets/http-socket.ts';
+import { serveRunSocket } from './sockets/run-socket.ts';
+import { SocketCall } from './sockets/socket-call.ts';
 import { SyncCall } from './sync-call.ts';
 import { createUndiciTransport } from './undici-transport.ts';
-import { UpgradeCall } from './upgrade-call.ts';
 import type { UpstreamTransport } from './upstream-transport.ts';
 import { createYoungCollector } from './young-collector.ts';
 
@@ -71,7 +73,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const whyRefused = (route: Route): LannerError | null => {
     if (isStopping) return new LannerError('shutting_down', 'The server is stopping. Try again in a moment.');
-    if (route.role !== 'run') {
+    if (route.role !== 'run' && route.role !== 'ws') {
       return new LannerError(
         'unimplemented',
         `The ${route.role} role is not served yet. Call the app through the run role.`,
@@ -79,6 +81,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     }
     return null;
   };
+  const serveHttpSocket = createHttpSocketServer(limits.maxSocketMessageBytes);
 
   return {
     handle(request, response, route) {
@@ -90,7 +93,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         response.end();
         return;
       }
-      const refusal = whyRefused(route);
+      const refusal = whyRefused(route) ?? (route.role === 'ws' ? wantsSocket() : null);
       if (refusal !== null) {
         sendError(response, refusal, requestId);
         discardBody(request, response, limits.discardBytes);
@@ -109,12 +112,15 @@ export function createGateway(options: GatewayOptions): Gateway {
         writeRawError(socket, refusal, requestId);
         return;
       }
-      const call = new UpgradeCall(context, request, socket, route, requestId);
+      const call = new SocketCall(context, request, socket, route, requestId);
       calls.add(call);
-      void call.start(head);
+      void call.start(head, route.role === 'ws' ? serveHttpSocket : serveRunSocket);
     },
 
-    forgetRunner: (runnerId) => transport.forget(runnerId),
+    forgetRunner(runnerId) {
+      transport.forget(runnerId);
+      calls.onRunnerGone(runnerId);
+    },
 
     get activeCalls() {
       return calls.size;
@@ -131,4 +137,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       return stopped;
     },
   };
+}
+
+function wantsSocket(): LannerError {
+  return new LannerError('bad_request', 'This address speaks WebSocket only. For plain HTTP, call the run role.');
 }

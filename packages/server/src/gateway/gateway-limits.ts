@@ -17,6 +17,10 @@ export interface GatewayLimits {
   discardBytes: number;
   /** Connections to a runner that nobody called for this long are closed. Default 60,000. */
   idleRunnerMs: number;
+  /** Largest message on a WebSocket, either way; more closes it with 1009. Default 64 MiB. */
+  maxSocketMessageBytes: number;
+  /** WebSockets without a message either way for this long are closed with 1000; null never. Default 1 h. */
+  socketIdleMs: number | null;
 }
 
 /** What holds when nothing is configured. */
@@ -28,4 +32,6 @@ export const defaultGatewayLimits: GatewayLimits = {
   cancelTimeoutMs: 5_000,
   discardBytes: 1024 ** 2,
   idleRunnerMs: 60_000,
+  maxSocketMessageBytes: 64 * 1024 ** 2,
+  socketIdleMs: 60 * 60 * 1000,
 };

@@ -1,14 +1,16 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { parseAuthorizationHeader } from '../auth/parse-credential.ts';
 import type { PresentedCredential } from '../auth/principal.ts';
+import { readProtocolToken } from './sockets/token-protocol.ts';
 
 /**
- * The credential of a data-plane call (data-plane 1.4): the `Authorization` header, or the query parameter `fal_jwt_token`
- * where no header can be set (browsers' WebSockets and event streams).
+ * The credential of a data-plane call (data-plane 1.4): the `Authorization` header, or, where no header can be set (browsers'
+ * WebSockets and event streams), the query parameter `fal_jwt_token`, or a WebSocket's subprotocol of that name.
  */
-export function readCredential(authorization: string | undefined, query: string): PresentedCredential {
-  const presented = parseAuthorizationHeader(authorization);
+export function readCredential(headers: IncomingHttpHeaders, query: string): PresentedCredential {
+  const presented = parseAuthorizationHeader(headers.authorization);
   if (presented.kind !== 'none') return presented;
-  const token = readQueryToken(query);
+  const token = readQueryToken(query) ?? readProtocolToken(headers['sec-websocket-protocol']);
   return token === null ? presented : { kind: 'bearer', token };
 }
 

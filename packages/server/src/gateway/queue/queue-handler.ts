@@ -93,7 +93,7 @@ export function createQueueHandler(
   /** Looks a request up for a caller: its submitter or the app's owner; for anonymous submits whoever knows the id. */
   const find = async (call: QueueCall, resolved: ResolvedApp, requestId: string): Promise<FoundRequest | null> => {
     const { appPath, target } = resolved;
-    const credential = readCredential(call.request.headers.authorization, appPath.query);
+    const credential = readCredential(call.request.headers, appPath.query);
     const principal = await (target?.authMode === 'public'
       ? deps.authenticator.authenticateOptional(credential)
       : deps.authenticator.authenticate(credential));
