@@ -1,9 +1,9 @@
-import { open, type FileHandle } from 'node:fs/promises';
-import { randomUUID } from 'node:crypto';
+import { open } from 'node:fs/promises';
 import { DeployError, ServerError, isClientError } from '../errors/client-error.ts';
 import type { Settings } from '../resolve/settings.ts';
 import { answerError, readJson, type HttpClient } from '../transport/http-client.ts';
 import { withRetries, type RetryPolicy } from '../transport/retry.ts';
+import { partForm, PieceBuffers, type FilePart } from './file-part.ts';
 
 /** A file of an app, as the loader found it; numbers are texts because they are sent so. */
 export interface AppFile {
@@ -21,7 +21,7 @@ export type UploadProgress = (uploadedBytes: number, totalBytes: number, files: 
 
 const partBytes = 10 * 1024 * 1024;
 const parallelFiles = 10;
-/** Parts in flight over all files: what is read and not yet sent stays below this many times {@link partBytes}. */
+/** Parts in flight over all files, each with two pieces in memory. */
 const parallelParts = 10;
 const partPolicy: RetryPolicy = {
   attempts: 3,
@@ -38,6 +38,7 @@ const partPolicy: RetryPolicy = {
 export class FileUploader {
   readonly #settings: Settings;
   readonly #http: HttpClient;
+  readonly #buffers = new PieceBuffers();
 
   constructor(settings: Settings, http: HttpClient) {
     this.#settings = settings;
@@ -104,14 +105,15 @@ export class FileUploader {
       const parts = await Promise.all(
         Array.from({ length: count }, (_, index) =>
           slots(async () => {
-            const content = await readPart(
-              handle,
-              file,
-              index * partBytes,
-              Math.min(partBytes, size - index * partBytes),
+            const position = index * partBytes;
+            const length = Math.min(partBytes, size - position);
+            const onEnd = (atBytes: number): Error => unreadable(file, new Error(`it ended after ${atBytes} bytes`));
+            const part = await this.#uploadPart(
+              `${url}/${uploadId}/${index + 1}`,
+              { handle, position, length, onEnd },
+              signal,
             );
-            const part = await this.#uploadPart(`${url}/${uploadId}/${index + 1}`, content, signal);
-            onBytes(content.length);
+            onBytes(length);
             return part;
           }),
         ),
@@ -130,14 +132,12 @@ export class FileUploader {
     }
   }
 
-  async #uploadPart(url: string, content: Buffer, signal: AbortSignal): Promise<unknown> {
-    const boundary = `lanner-${randomUUID()}`;
-    const head = `--${boundary}\r\ncontent-disposition: form-data; name="file_upload"; filename="chunk"\r\ncontent-type: application/octet-stream\r\n\r\n`;
-    const body = [Buffer.from(head), content, Buffer.from(`\r\n--${boundary}--\r\n`)];
+  async #uploadPart(url: string, filePart: FilePart, signal: AbortSignal): Promise<unknown> {
+    const { contentType, body } = partForm(filePart, this.#buffers);
     return withRetries(partPolicy, signal, async () => {
       const response = await this.#http.send(url, {
         method: 'PUT',
-        headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+        headers: { 'content-type': contentType },
         body,
         signal,
       });
@@ -145,17 +145,6 @@ export class FileUploader {
       return readJson(response, url);
     });
   }
-}
-
-async function readPart(handle: FileHandle, file: AppFile, position: number, length: number): Promise<Buffer> {
-  const content = Buffer.allocUnsafe(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await handle.read(content, filled, length - filled, position + filled);
-    if (bytesRead === 0) throw unreadable(file, new Error(`it ended after ${position + filled} bytes`));
-    filled += bytesRead;
-  }
-  return content;
 }
 
 function unreadable(file: AppFile, cause: unknown): DeployError {

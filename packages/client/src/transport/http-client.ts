@@ -1,8 +1,14 @@
-import { request as requestPlain, Agent as PlainAgent, type IncomingMessage } from 'node:http';
+import { request as requestPlain, Agent as PlainAgent, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestTls, Agent as TlsAgent } from 'node:https';
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
-import { ConfigurationError, ConnectionError, ServerError, type ClientErrorCode } from '../errors/client-error.ts';
+import {
+  ClientError,
+  ConfigurationError,
+  ConnectionError,
+  ServerError,
+  type ClientErrorCode,
+} from '../errors/client-error.ts';
 import { connectionFailure } from '../errors/connection-failure.ts';
 import { httpHeaders } from '../resolve/credentials.ts';
 import type { Environment } from '../resolve/environment.ts';
@@ -14,8 +20,14 @@ import { readTrust } from './trust.ts';
 export interface HttpRequest extends CallOptions {
   method?: string;
   headers?: Record<string, string>;
-  /** Several pieces are sent one after the other, uncopied. */
-  body?: string | Uint8Array | readonly Uint8Array[] | undefined;
+  body?: string | Uint8Array | BodySource | undefined;
+}
+
+/** A body that is made while it is sent, so that it is never in memory as a whole. */
+export interface BodySource {
+  sizeBytes: number;
+  /** A piece may be overwritten as soon as the next but one is asked for. */
+  pieces(): AsyncIterable<Uint8Array>;
 }
 
 /** The part of `fetch` we need; the default one speaks over Node's own HTTP so that private authorities can be trusted. */
@@ -24,8 +36,8 @@ export type Fetch = (
   init: { method: string; headers: Record<string, string>; body?: string | Uint8Array; signal?: AbortSignal },
 ) => Promise<Response>;
 
-/** As {@link Fetch}, with a body in pieces. */
-type FetchPieces = (
+/** As {@link Fetch}, for bodies that are made while they are sent too. */
+type FetchSource = (
   url: string,
   init: { method: string; headers: Record<string, string>; body?: HttpRequest['body']; signal?: AbortSignal },
 ) => Promise<Response>;
@@ -77,13 +89,15 @@ export class HttpClient {
     const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
     try {
       signal?.throwIfAborted();
-      return await (this.#fetch ? joiningPieces(this.#fetch) : this.#nodeFetch())(url, {
+      return await (this.#fetch ? readingSources(this.#fetch) : this.#nodeFetch())(url, {
         method: request.method ?? 'GET',
         headers: { 'user-agent': userAgent, ...signing, ...request.headers },
         ...(request.body === undefined ? {} : { body: request.body }),
         ...(signal ? { signal } : {}),
       });
     } catch (error) {
+      // The body could not be made.
+      if (error instanceof ClientError) throw error;
       if (request.signal?.aborted)
         throw new ConnectionError('cancelled', 'The call was cancelled.', { cause: request.signal.reason });
       const { host } = new URL(url);
@@ -100,19 +114,28 @@ export class HttpClient {
     }
   }
 
-  #nodeFetch(): FetchPieces {
+  #nodeFetch(): FetchSource {
     this.#agents ??= new NodeAgents(this.#settings.environment);
     return this.#agents.fetch;
   }
 }
 
-/** A `fetch` of somebody else takes one body. */
-function joiningPieces(fetch: Fetch): FetchPieces {
-  return (url, { body, ...init }) =>
-    fetch(url, { ...init, ...(body === undefined ? {} : { body: isPieces(body) ? Buffer.concat(body) : body }) });
+/** A `fetch` of somebody else takes whole bodies. */
+function readingSources(fetch: Fetch): FetchSource {
+  return async (url, { body, ...init }) => {
+    if (!isSource(body)) return fetch(url, { ...init, ...(body === undefined ? {} : { body }) });
+    const whole = new Uint8Array(body.sizeBytes);
+    let filled = 0;
+    for await (const piece of body.pieces()) {
+      whole.set(piece, filled);
+      filled += piece.length;
+    }
+    return fetch(url, { ...init, body: whole });
+  };
 }
 
-const isPieces = (body: NonNullable<HttpRequest['body']>): body is readonly Uint8Array[] => Array.isArray(body);
+const isSource = (body: HttpRequest['body']): body is BodySource =>
+  typeof body === 'object' && !(body instanceof Uint8Array);
 
 /** Reads a JSON answer; throws what the server said for any status but 2xx. */
 export async function readJson(response: Response, url: string): Promise<unknown> {
@@ -181,22 +204,23 @@ class NodeAgents {
     this.#tls = new TlsAgent({ keepAlive: true, rejectUnauthorized, ...(ca === undefined ? {} : { ca }) });
   }
 
-  readonly fetch: FetchPieces = (url, init) =>
+  readonly fetch: FetchSource = (url, init) =>
     new Promise((resolve, reject) => {
       const isPlain = url.startsWith('http:');
-      const pieces = toPieces(init.body);
-      const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      const source = isSource(init.body) ? init.body : undefined;
+      const body = typeof init.body === 'string' ? Buffer.from(init.body) : init.body;
+      const sizeBytes = isSource(body) ? body.sizeBytes : body?.length;
       const options = {
         method: init.method,
         agent: isPlain ? this.#plain : this.#tls,
-        headers: { ...init.headers, ...(init.body === undefined ? {} : { 'content-length': String(sizeBytes) }) },
+        headers: { ...init.headers, ...(sizeBytes === undefined ? {} : { 'content-length': String(sizeBytes) }) },
         ...(init.signal ? { signal: init.signal } : {}),
       };
       const outgoing = isPlain ? requestPlain(url, options) : requestTls(url, options);
       outgoing.on('error', reject);
       outgoing.on('response', (incoming) => resolve(toResponse(incoming)));
-      for (const piece of pieces) outgoing.write(piece);
-      outgoing.end();
+      if (source) writePieces(outgoing, source.pieces()).catch((error: unknown) => outgoing.destroy(error as Error));
+      else outgoing.end(body);
     });
 
   destroy(): void {
@@ -205,10 +229,18 @@ class NodeAgents {
   }
 }
 
-function toPieces(body: HttpRequest['body']): readonly Uint8Array[] {
-  if (body === undefined) return [];
-  if (typeof body === 'string') return [Buffer.from(body)];
-  return isPieces(body) ? body : [body];
+/** Writes one piece while the next is being made. */
+async function writePieces(outgoing: ClientRequest, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+  let before: Promise<void> | undefined;
+  for await (const piece of pieces) {
+    const written = new Promise<void>((done, fail) => outgoing.write(piece, (error) => (error ? fail(error) : done())));
+    // A connection that breaks is told by the request's own error.
+    written.catch(() => undefined);
+    await before;
+    before = written;
+  }
+  await before;
+  outgoing.end();
 }
 
 function toResponse(incoming: IncomingMessage): Response {

@@ -186,6 +186,43 @@ describe('app files', () => {
     assert.equal(await appFiles.modeOf(ada, hash), mode);
   });
 
+  it('are checked and stored after a restart too, when they are one part', async () => {
+    const bytes = randomBytes(700);
+    const hash = hashOf(bytes);
+    const { uploadId } = await appFiles.initiate(ada, hash, metadataOf(bytes));
+    const one = await put(ada, hash, uploadId, 1, bytes);
+    appFiles = open();
+    const parts = [{ partNumber: 1, ...one }];
+    await appFiles.complete(ada, hash, uploadId, parts, metadataOf(bytes));
+    assert.ok((await buffer(await blobs.open(hash))).equals(bytes));
+    assert.deepEqual(await readdir(join(folder, 'uploads', ada)), []);
+  });
+
+  it('keep their bytes when many pieces of many parts are joined', async () => {
+    const mebibyte = 1024 * 1024;
+    const limits = { partSizeBytes: 4 * mebibyte, totalSizeBytes: 8 * mebibyte, openPerOwner: 4, lifetimeMs };
+    const clock = { ...systemClock, nowMs: () => nowMs };
+    const store = createSqliteAppFileStore(database);
+    const sessions = createUploadSessions({ folder: join(folder, 'large'), clock, limits });
+    appFiles = createAppFiles({ store, blobs, sessions, clock, totalSizeBytes: limits.totalSizeBytes });
+    const parts = [randomBytes(3 * mebibyte + 7), randomBytes(2 * mebibyte + 1)];
+    const bytes = Buffer.concat(parts);
+    const hash = hashOf(bytes);
+    const { uploadId } = await appFiles.initiate(ada, hash, metadataOf(bytes));
+    const pieces = (part: Buffer) =>
+      Readable.from(
+        Array.from({ length: Math.ceil(part.length / 16_384) }, (_, index) =>
+          part.subarray(index * 16_384, (index + 1) * 16_384),
+        ),
+      );
+    const stored = await Promise.all(
+      parts.map((part, index) => appFiles.putPart(ada, hash, uploadId, index + 1, pieces(part))),
+    );
+    const named = stored.map(({ etag }, index) => ({ partNumber: index + 1, etag }));
+    await appFiles.complete(ada, hash, uploadId, named, metadataOf(bytes));
+    assert.ok((await buffer(await blobs.open(hash))).equals(bytes));
+  });
+
   it('are refused when bytes or mode do not have the hash, and leave nothing', async () => {
     const bytes = Buffer.from('claimed');
     const hash = hashOf(bytes);

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 /** Content-addressed bytes. Disk now, S3 later. A blob's name is a lower-case hex SHA-256 chosen by the caller. */
 export interface Blobs {
   has(hash: string): Promise<boolean>;
-  /** Streams to disk, then renames into place: readers see all or nothing. */
+  /** Streams to disk, then renames into place: readers see all or nothing. A chunk may be reused when the next but one is asked for. */
   put(hash: string, bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<void>;
   /** Takes over the bytes of a file, without copying where the file system can. The file stays and must not change any more. */
   putFile(hash: string, path: string): Promise<void>;

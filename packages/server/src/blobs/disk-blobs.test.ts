@@ -55,6 +55,17 @@ describe('disk blobs', () => {
     assert.deepEqual(await readdir(join(folder, 'tmp')), []);
   });
 
+  it('take over a file, which keeps its name and may go', async () => {
+    const source = join(folder, 'part');
+    await writeFile(source, 'of a part', { mode: 0o600 });
+    await blobs.putFile(name, source);
+    await blobs.putFile(name, source);
+    await rm(source);
+    assert.equal((await read(name)).toString(), 'of a part');
+    await assert.rejects(blobs.putFile(name, source), { code: 'ENOENT' });
+    assert.deepEqual(await readdir(join(folder, 'tmp')), []);
+  });
+
   it('survive many writers of the same one', async () => {
     const content = randomBytes(100_000);
     await Promise.all(Array.from({ length: 10 }, () => blobs.put(name, content)));

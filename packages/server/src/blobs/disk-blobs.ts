@@ -27,9 +27,9 @@ export async function openDiskBlobs(folder: string): Promise<Blobs> {
       await rename(temporaryPath, path);
       await syncFolder(parent);
       if (madeFolder !== undefined) await syncFolder(folder);
-    } catch (error) {
+    } finally {
+      // Still there after a failure, or when it was another name of the very same file.
       await rm(temporaryPath, { force: true });
-      throw error;
     }
   };
 

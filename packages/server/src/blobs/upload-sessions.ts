@@ -1,8 +1,9 @@
-import { createHash, randomUUID, type Hash } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { randomUUID, type Hash } from 'node:crypto';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LannerError, type Clock } from '@lanner/protocol';
 import { ignoringAbsence } from '../lib/ignoring-absence.ts';
+import { readPart, writePart } from './part-file.ts';
 
 /** A part as it lies on disk. */
 export interface StoredPart {
@@ -33,7 +34,7 @@ export interface UploadSessions {
   putPart(owner: string, uploadId: string, partNumber: number, bytes: AsyncIterable<Uint8Array>): Promise<StoredPart>;
   /** By number. Throws `not_found`. */
   parts(owner: string, uploadId: string): Promise<StoredPart[]>;
-  /** Bytes of one part. */
+  /** Bytes of one part. A chunk is overwritten when the next but one is asked for. */
   read(owner: string, uploadId: string, part: StoredPart): AsyncIterable<Uint8Array>;
   /** The file that holds a part. */
   pathOf(owner: string, uploadId: string, part: StoredPart): string;
@@ -53,7 +54,6 @@ const partFileForm = /^(\d{1,5})\.([0-9a-f]{32})$/;
 const highestPartNumber = 10_000;
 /** Hashes that are kept until their upload is complete: one is some hundred bytes. */
 const mostKeptHashes = 2_000;
-const readBytes = 1024 * 1024;
 
 export function createUploadSessions(options: {
   folder: string;
@@ -132,7 +132,9 @@ export function createUploadSessions(options: {
         .reduce((sum, part) => sum + part.sizeBytes, 0);
       const temporaryPath = join(sessionFolder, `${randomUUID()}.part`);
       try {
-        const { hash, sizeBytes } = await writePart(temporaryPath, bytes, limits, otherBytes);
+        const { hash, sizeBytes } = await writePart(temporaryPath, bytes, (partBytes) =>
+          assertSize(partBytes, otherBytes, limits),
+        );
         const etag = hash.copy().digest('hex').slice(0, 32);
         const part = { partNumber, etag, sizeBytes };
         const path = toPartPath(owner, uploadId, part);
@@ -153,10 +155,7 @@ export function createUploadSessions(options: {
 
     parts: listParts,
 
-    async *read(owner, uploadId, part) {
-      const file = await open(toPartPath(owner, uploadId, part), 'r');
-      yield* file.createReadStream({ highWaterMark: readBytes }) as AsyncIterable<Uint8Array>;
-    },
+    read: (owner, uploadId, part) => readPart(toPartPath(owner, uploadId, part)),
 
     pathOf: toPartPath,
 
@@ -187,39 +186,19 @@ export function createUploadSessions(options: {
   };
 }
 
-async function writePart(
-  path: string,
-  bytes: AsyncIterable<Uint8Array>,
-  limits: UploadSessionLimits,
-  otherBytes: number,
-): Promise<{ hash: Hash; sizeBytes: number }> {
-  const hash = createHash('sha256');
-  let sizeBytes = 0;
-  const file = await open(path, 'wx', 0o600);
-  try {
-    for await (const chunk of bytes) {
-      sizeBytes += chunk.length;
-      if (sizeBytes > limits.partSizeBytes) {
-        throw new LannerError(
-          'payload_too_large',
-          `A part may have ${limits.partSizeBytes} bytes; this one has more. Send smaller parts.`,
-        );
-      }
-      if (otherBytes + sizeBytes > limits.totalSizeBytes) {
-        throw new LannerError(
-          'payload_too_large',
-          `A file may have ${limits.totalSizeBytes} bytes; the parts sent so far have more.`,
-        );
-      }
-      hash.update(chunk);
-      for (let written = 0; written < chunk.length;) {
-        written += (await file.write(chunk, written)).bytesWritten;
-      }
-    }
-  } finally {
-    await file.close();
+function assertSize(sizeBytes: number, otherBytes: number, limits: UploadSessionLimits): void {
+  if (sizeBytes > limits.partSizeBytes) {
+    throw new LannerError(
+      'payload_too_large',
+      `A part may have ${limits.partSizeBytes} bytes; this one has more. Send smaller parts.`,
+    );
   }
-  return { hash, sizeBytes };
+  if (otherBytes + sizeBytes > limits.totalSizeBytes) {
+    throw new LannerError(
+      'payload_too_large',
+      `A file may have ${limits.totalSizeBytes} bytes; the parts sent so far have more.`,
+    );
+  }
 }
 
 function unknownUpload(uploadId: string): LannerError {

@@ -35,8 +35,6 @@ export function readUploadedPart<Result>(
     try {
       form = busboy({
         headers: request.headers as NonNullable<busboy.BusboyConfig['headers']>,
-        // What arrives while a write is under way becomes one chunk: a write costs more than its bytes.
-        fileHwm: 1024 * 1024,
         limits: { files: 2, fields: 10, parts: 12, fieldSize: 1024, headerPairs: 50 },
       });
     } catch (error) {
