@@ -175,6 +175,8 @@ export async function wireServer(parts: {
     driver,
     runnerLogs,
     queue: createQueueAdministration(queue),
+    webhooks,
+    operatorAccountId: (await store.accounts.list())[0]!.accountId,
     clock,
     log,
     isServing: () => isServing,

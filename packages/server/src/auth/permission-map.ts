@@ -53,6 +53,7 @@ const routeFamilies: RouteFamily[] = [
   { prefix: '/runners', read: 'serverless:runners:read', write: 'serverless:runners:write' },
   { prefix: '/queue', read: 'serverless:apps:read', write: 'serverless:queue:write' },
   { prefix: '/requests', read: 'models:requests:read', write: 'models:requests:write' },
+  { prefix: '/webhooks', read: 'models:requests:read', write: 'models:requests:write' },
   { prefix: '/workflows', read: 'workflows:workflows:read', write: 'workflows:workflows:write' },
   { prefix: '/keys', read: 'account:keys:read', write: 'account:keys:write' },
   { prefix: '/billing', read: 'billing:usage:read', write: 'billing:usage:read' },

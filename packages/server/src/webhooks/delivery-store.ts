@@ -5,8 +5,8 @@ import type { Delivery, DeliveryAttempt, NextStep } from './delivery.ts';
  * is one guarded transaction and resolves once it is durable.
  */
 export interface DeliveryStore {
-  /** Everybody something is pending for, with the moment of the earliest. */
-  listReceivers(): Promise<{ receiver: string; nextAttemptAtMs: number }[]>;
+  /** Everybody something is pending for. */
+  listReceivers(): Promise<string[]>;
   /** Pending deliveries to one receiver that are due, the longest due first. */
   listDue(receiver: string, nowMs: number, limit: number): Promise<Delivery[]>;
   /** When the earliest pending delivery to a receiver that comes after `afterMs` is due; null: there is none. */

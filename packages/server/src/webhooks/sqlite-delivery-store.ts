@@ -26,10 +26,9 @@ export function createSqliteDeliveryStore(database: Database): DeliveryStore {
   return {
     listReceivers: () =>
       database.read((connection) =>
-        connection.all<{ receiver: string; nextAttemptAtMs: number }>(
-          `SELECT receiver, min(next_attempt_at_ms) AS nextAttemptAtMs FROM webhook_deliveries
-           WHERE state = 'pending' GROUP BY receiver`,
-        ),
+        connection
+          .all<{ receiver: string }>(`SELECT DISTINCT receiver FROM webhook_deliveries WHERE state = 'pending'`)
+          .map(({ receiver }) => receiver),
       ),
 
     listDue: (receiver, nowMs, limit) =>

@@ -80,7 +80,7 @@ export class WebhookDeliverer {
 
   /** Takes up what an earlier server left. */
   async start(): Promise<void> {
-    for (const { receiver } of await this.#deps.store.listReceivers()) this.#look(this.#receiver(receiver));
+    for (const name of await this.#deps.store.listReceivers()) this.#look(this.#receiver(name));
   }
 
   /** A delivery to this URL was committed. */

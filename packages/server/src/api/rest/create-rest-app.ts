@@ -9,6 +9,7 @@ import { createAppFileRoutes } from './app-file-routes.ts';
 import { createApplicationRoutes } from './application-routes.ts';
 import { createHealthRoute } from './health-route.ts';
 import { createLogRoutes } from './log-routes.ts';
+import { createPayloadRoutes } from './payload-routes.ts';
 import { createQueueRoutes } from './queue-routes.ts';
 import type { RestDeps } from './rest-deps.ts';
 import { toRestAnswer } from './rest-errors.ts';
@@ -16,6 +17,7 @@ import type { RestContext, RestEnv, RestRoute } from './rest-route.ts';
 import { createRunnerRoutes } from './runner-routes.ts';
 import { createTokenRoutes } from './token-routes.ts';
 import { createUserRoutes } from './user-routes.ts';
+import { createWebhookRoutes } from './webhook-routes.ts';
 import { createWorkflowRoutes } from './workflow-routes.ts';
 
 /** The REST routes as a Hono app: request id on every answer, `{"detail": …}` for every refusal. */
@@ -58,6 +60,8 @@ export function createRestApp(deps: RestDeps): Hono<RestEnv> {
     ...createLogRoutes(deps),
     ...createApplicationRoutes(deps),
     ...createQueueRoutes(deps),
+    ...createPayloadRoutes(deps),
+    ...createWebhookRoutes(deps),
     ...createWorkflowRoutes(deps),
     ...createTokenRoutes(deps),
   ];

@@ -7,6 +7,9 @@ import type { Authenticator } from '../../auth/principal.ts';
 import type { AppFiles } from '../../blobs/app-files.ts';
 import type { RunnerLogs } from '../../observe/runner-logs.ts';
 import type { Fleet } from '../../scheduler/fleet.ts';
+import type { PayloadStore } from '../../queue/payload-store.ts';
+import type { DeliveryStore } from '../../webhooks/delivery-store.ts';
+import type { SigningKeys } from '../../webhooks/signing-keys.ts';
 import type { Workflows } from '../../workflows/workflows.ts';
 import type { ApiLog } from '../api-log.ts';
 
@@ -30,6 +33,13 @@ export interface RestDeps {
   machineTypes: Pick<MachineTypes, 'get'>;
   queue: QueueAdministration;
   workflows: Workflows;
+  payloads: Pick<PayloadStore, 'deletePayloads'>;
+  deliveries: Pick<DeliveryStore, 'list' | 'find' | 'listAttempts' | 'replay'>;
+  webhookKeys: Pick<SigningKeys, 'published' | 'list' | 'rotate'>;
+  /** Told of a webhook that is due. */
+  webhooks: { added(url: string): void };
+  /** The first account: what concerns the whole platform is for it alone. */
+  operatorAccountId: string;
   clock: Pick<Clock, 'nowMs' | 'monotonicMs' | 'sleep'>;
   log: ApiLog;
   /** False while the server stops. */

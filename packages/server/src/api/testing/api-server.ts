@@ -39,6 +39,8 @@ export interface ApiServer {
   runnerLogs: Pick<RunnerLogs, 'read'>;
   /** What `runnerLogs.read` finds, newest first. */
   logLines: LogLine[];
+  /** URLs of webhooks that were said to be due. */
+  dueWebhooks: string[];
   /** What was logged, with its constant message. */
   logged: { fields: object; message: string }[];
   setServing(isServing: boolean): void;
@@ -76,6 +78,7 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
     read: async (_accountId, _runnerId, { sinceMs = 0, untilMs = Infinity, limit }) =>
       logLines.filter((line) => line.atMs >= sinceMs && line.atMs <= untilMs).slice(0, limit),
   };
+  const dueWebhooks: string[] = [];
   let isServing = true;
   const deps = {
     ...store,
@@ -83,6 +86,8 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
     driver,
     runnerLogs,
     queue: { count: () => ({ size: 0, byCaller: {} }), flush: async () => 0 },
+    webhooks: { added: (url: string) => void dueWebhooks.push(url) },
+    operatorAccountId: account.accountId,
     clock: systemClock,
     log,
     isServing: () => isServing,
@@ -118,6 +123,7 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
     driver,
     runnerLogs,
     logLines,
+    dueWebhooks,
     logged,
     setServing: (value) => void (isServing = value),
     newKey,

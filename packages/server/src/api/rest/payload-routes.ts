@@ -1,0 +1,25 @@
+import { LannerError } from '@lanner/protocol';
+import type { RestDeps } from './rest-deps.ts';
+import type { RestRoute } from './rest-route.ts';
+
+/**
+ * Erasing what a request was sent with and what came out (rest-api 5.2). Asking again changes nothing. `cdn_delete_results` names
+ * the output files that were removed with it.
+ */
+export function createPayloadRoutes(deps: Pick<RestDeps, 'payloads'>): RestRoute[] {
+  return ['/v1/models/requests/:requestId/payloads', '/models/requests/:requestId/payloads'].map((path) => ({
+    method: 'DELETE',
+    path,
+    access: 'models:requests:write',
+    async handle(context) {
+      const requestId = context.req.param('requestId') ?? '';
+      if (!(await deps.payloads.deletePayloads(context.var.principal.accountId, requestId))) {
+        throw new LannerError(
+          'not_found',
+          `No request ${requestId.slice(0, 100)} of this account has ended. What still runs is cancelled first.`,
+        );
+      }
+      return context.json({ cdn_delete_results: [] });
+    },
+  }));
+}
