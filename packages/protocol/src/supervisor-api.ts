@@ -42,7 +42,15 @@ export interface SupervisorStatus {
   /** New at every start of a supervisor; event sequence numbers belong to it. */
   bootId: string;
   startedAtMs: number;
-  isolation: { level: 'namespaces' | 'process-group'; reason: string };
+  isolation: {
+    level: 'namespaces' | 'process-group';
+    reason: string;
+    /**
+     * Whose sockets get their runner's own address: those of every program (the kernel hands their calls over), or those
+     * of Python alone. Missing from supervisors that know only the latter.
+     */
+    addresses?: 'kernel' | 'python';
+  };
   /** Live runners, and ended ones whose final event is not acknowledged yet. */
   runners: RunnerSnapshot[];
   lastSeq: number;

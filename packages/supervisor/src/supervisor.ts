@@ -70,10 +70,16 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
   const stopProbe = new AbortController();
   const isolation = config.isolation ?? probeIsolation(config.hostEnv, stopProbe.signal);
   isolation.then(
-    ({ level, reason }) =>
-      level === 'process-group'
-        ? log.warn({ reason }, 'runners are plain processes in a process group: no isolation on this machine')
-        : log.info({ reason }, 'runners are isolated by namespaces'),
+    ({ level, reason, addresses, addressesReason }) => {
+      if (level === 'namespaces') log.info({ reason }, 'runners are isolated by namespaces');
+      else log.warn({ reason }, 'runners are plain processes in a process group: no isolation on this machine');
+      if (addresses === 'python') {
+        log.warn(
+          { reason: addressesReason },
+          'only what apps bind through Python gets an address of its own: a server in another language is open to the network',
+        );
+      }
+    },
     (error: unknown) => log.error({ error }, 'isolation could not be found out'),
   );
 
@@ -149,14 +155,14 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
     clock,
     log,
     status: async (): Promise<SupervisorStatus> => {
-      const { level, reason } = await isolation;
+      const { level, reason, addresses } = await isolation;
       return {
         protocolVersion: supervisorProtocolVersion,
         version: config.version ?? '0.0.0',
         pid: process.pid,
         bootId,
         startedAtMs,
-        isolation: { level, reason },
+        isolation: { level, reason, addresses },
         runners: runners.snapshots(),
         lastSeq: events.lastSeq,
       };

@@ -11,6 +11,7 @@ import {
   type SupervisorStatus,
 } from '@lanner/protocol';
 import type { Logger } from 'pino';
+import { isolationGaps } from './isolation-gaps.ts';
 import type { DriverAdoption, RunnerAddress, RunnerDriver } from './runner-driver.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
 import { createSupervisorProcess, type SupervisorProcess, type SupervisorSession } from './supervisor-process.ts';
@@ -151,6 +152,7 @@ class SupervisorDriver implements ProcessDriver {
     this.#following = this.#follow();
     const { pid, isolation, version } = session.status;
     this.#log.info({ pid, version, isolation: isolation.level, adopted: session.adopted }, 'supervisor connected');
+    for (const gap of isolationGaps(isolation)) this.#log.warn({ reason: isolation.reason }, gap);
     return { adopted: session.adopted, runners: session.status.runners };
   }
 

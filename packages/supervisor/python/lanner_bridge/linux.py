@@ -162,3 +162,9 @@ def keep_capabilities_over_exec():
     for capability in range(_LAST_CAPABILITY + 1):
         if permitted >> capability & 1:
             prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)
+
+
+def system_call(name, number, *arguments):
+    """A system call that the C library has no function for. Numbers are passed as 64 bits, bytes as a pointer to them."""
+    padded = [argument if isinstance(argument, (bytes, ctypes.Array)) else ctypes.c_long(argument) for argument in arguments]
+    return _check(_libc.syscall(ctypes.c_long(number), *padded), name)

@@ -13,7 +13,7 @@ _TIMEOUT_SECONDS = 20
 _INNER = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from lanner_bridge import identity, linux, root_builder, root_plan
+from lanner_bridge import broker_trial, identity, linux, root_builder, root_plan, runner_sandbox
 own = os.open("/proc/self/ns/pid", os.O_RDONLY)
 linux.unshare(linux.CLONE_NEWPID)
 pid = os.fork()
@@ -23,8 +23,8 @@ if pid == 0:
     try:
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
         root_builder.enter_root(root_plan.runner_root("probe", "127.0.0.1"))
-        identity.enter_user_namespace()
         linux.drop_all_capabilities()
+        print("addresses:", broker_trial.find_problem(runner_sandbox.drop_privileges) or "", flush=True)
         os._exit(0)
     except BaseException as error:
         print(error, file=sys.stderr, flush=True)
@@ -34,25 +34,36 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
 def probe():
-    """{"level", "reason", "ownUid"} as README.md says. Enters the namespaces for real, about 50 ms."""
+    """An answer as README.md says. Enters the namespaces for real, about 50 ms."""
     if sys.platform != "linux":
-        return _answer("process-group", f"{sys.platform} has no namespaces; runners are plain processes", False)
+        reason = f"{sys.platform} has no namespaces; runners are plain processes"
+        return _answer("process-group", reason, False, f"{sys.platform} has no seccomp")
     is_root = os.geteuid() == 0
-    failure = _try(_PROBE_UID if is_root else None)
+    failure, addresses = _try(_PROBE_UID if is_root else None)
     if failure is None:
         who = "an account's own user" if is_root else "this user"
-        return _answer("namespaces", f"user, mount, PID, IPC and UTS namespaces work, as {who}", is_root)
-    if is_root and _try(None) is None:
-        return _answer("namespaces", f"namespaces work, but only as the same user ({failure})", False)
-    return _answer("process-group", f"namespaces do not work here: {failure}", False)
+        return _answer("namespaces", f"user, mount, PID, IPC and UTS namespaces work, as {who}", is_root, addresses)
+    if is_root:
+        second_failure, addresses = _try(None)
+        if second_failure is None:
+            return _answer("namespaces", f"namespaces work, but only as the same user ({failure})", False, addresses)
+    return _answer("process-group", f"namespaces do not work here: {failure}", False, _try_addresses())
 
 
-def _answer(level, reason, own_uid):
-    return {"level": level, "reason": reason, "ownUid": own_uid}
+def _answer(level, reason, own_uid, addresses_problem):
+    covered = "kernel" if addresses_problem is None else "python"
+    return {"level": level, "reason": reason, "ownUid": own_uid, "addresses": covered, "addressesReason": addresses_problem or ""}
+
+
+def _try_addresses():
+    """For plain processes."""
+    from . import broker_trial
+
+    return broker_trial.find_problem()
 
 
 def _try(uid):
-    """None, or what went wrong in one line."""
+    """(what went wrong in one line or None, what is wrong with addresses in one line or None)."""
     spec = {
         "argv": [sys.executable, "-I", "-S", "-B", "-c", _INNER, os.path.dirname(_SCRIPT)],
         "env": {},
@@ -65,7 +76,7 @@ def _try(uid):
     child = subprocess.Popen(
         [sys.executable, "-I", "-S", "-B", _SCRIPT],
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={},
     )
@@ -77,10 +88,11 @@ def _try(uid):
     except (OSError, subprocess.TimeoutExpired) as error:
         child.kill()
         child.wait()
-        return f"the probe did not end ({type(error).__name__})"
-    with child.stderr:
+        return f"the probe did not end ({type(error).__name__})", None
+    with child.stdout, child.stderr:
+        output = child.stdout.read().decode("utf-8", "replace")
         lines = child.stderr.read().decode("utf-8", "replace").strip().splitlines()
     child.stdin.close()
     if status == 0:
-        return None
-    return (lines[-1] if lines else f"the probe ended with status {status}").removeprefix("lanner-launcher: ")
+        return None, output.partition("addresses:")[2].strip() or None
+    return (lines[-1] if lines else f"the probe ended with status {status}").removeprefix("lanner-launcher: "), None

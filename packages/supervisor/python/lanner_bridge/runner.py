@@ -21,7 +21,7 @@ EXIT_NO_START = 125
 SPARE_READY = b"R"
 
 
-def run(channel, fork, on_connected, is_namespace_init):
+def run(channel, fork, on_connected, is_namespace_init, has_broker):
     """In the forked child; returns the exit status of the init.
 
     `fork` is the header of the zygote's `fork` frame; a spare has None and waits for it on `channel`, a socket to the zygote.
@@ -33,7 +33,7 @@ def run(channel, fork, on_connected, is_namespace_init):
     pipes = app_process.AppPipes.create()
     app = os.fork()
     if app == 0:
-        app_process.become(pipes, is_spare=fork is None)
+        app_process.become(pipes, is_spare=fork is None, has_broker=has_broker)
     pipes.close_app_side()
     if fork is None:
         _touch_memory(is_namespace_init)
@@ -62,8 +62,9 @@ def run(channel, fork, on_connected, is_namespace_init):
         _give_up(connection, f"the runner's sandbox could not be made: {error}{pipes.last_words()}")
         return EXIT_NO_START
     pipes.orders.close()
+    address = order.address
     del order, frame, payload  # the definitions are the app's now
-    return RunnerInit(connection, app, pipes, is_namespace_init).serve()
+    return RunnerInit(connection, app, pipes, is_namespace_init, address).serve()
 
 
 def _wait_for_fork(channel, pipes):

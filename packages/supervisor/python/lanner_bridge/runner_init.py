@@ -8,11 +8,15 @@ import os
 import select
 import signal
 import socket
+import sys
 
 from .app_reports import ReportReader
 from .frames import FrameError, FrameParser, encode_head
 from .log_lines import LineCutter, encode_log_frames
 from .process_tree import drain, kill_descendants, reap, send_signal, wake_on_signals
+
+if sys.platform == "linux":
+    from . import socket_broker
 
 HIGH_WATER_BYTES = 256 << 10
 _READ_BYTES = 64 << 10
@@ -26,7 +30,7 @@ _READS_BEFORE_REPORT = 4
 class RunnerInit:
     """States: the app runs → it has ended and its output is being read → the `exit` frame is being sent."""
 
-    def __init__(self, connection, app, pipes, is_namespace_init):
+    def __init__(self, connection, app, pipes, is_namespace_init, address):
         self._connection = connection
         self._app = app
         self._is_namespace_init = is_namespace_init
@@ -36,6 +40,12 @@ class RunnerInit:
         self._mark = pipes.mark
         self._reports = ReportReader(pipes.control)
         self._commands = FrameParser()
+        self._address = address
+        self._broker = None
+        if pipes.socket_listener is not None:
+            self._broker = socket_broker.SocketBroker(pipes.socket_listener, address, self._tell_listening)
+        # Frames of our own, until no report is being sent.
+        self._frames = bytearray()
         connection.setblocking(False)
         for fd in self._streams:
             os.set_blocking(fd, False)
@@ -56,7 +66,7 @@ class RunnerInit:
     def _is_finished(self):
         if self._app_status is None:
             return False
-        if self._streams or self._reports.is_open or self._reports.is_sending or self._output:
+        if self._streams or self._reports.is_open or self._reports.is_sending or self._frames or self._output:
             return False
         self._send_exit()
         return True
@@ -68,6 +78,8 @@ class RunnerInit:
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         poll.register(self._connection, select.POLLIN | (select.POLLOUT if self._output else 0))
+        if self._broker:
+            self._broker.register(poll)
         if takes_input:
             for fd in self._streams:
                 poll.register(fd, select.POLLIN)
@@ -78,7 +90,11 @@ class RunnerInit:
             timeout_ms = 0
         elif takes_input and self._app_status is not None:
             timeout_ms = _SILENCE_MS
+        elif self._broker:
+            timeout_ms = self._broker.longest_wait_ms()
         ready = dict(poll.poll(timeout_ms))
+        if self._broker:
+            self._broker.serve(ready)
         if not ready and timeout_ms == _SILENCE_MS:
             self._close_streams()
         if self._wake in ready:
@@ -94,7 +110,13 @@ class RunnerInit:
                 self._relay(fd)
         elif len(self._output) < HIGH_WATER_BYTES:
             self._output += self._reports.next_chunk()
+        if self._frames and not self._reports.is_sending:
+            self._output += self._frames
+            self._frames.clear()
         self._flush()
+
+    def _tell_listening(self, port):
+        self._frames += encode_head({"type": "listening", "port": port, "address": self._address})
 
     def _take_report(self):
         if self._reports.receive() == "result":

@@ -36,12 +36,17 @@ def enter_root(order):
 
     linux.set_hostname(order.hostname)
     root_builder.enter_root(plan_root(order), lambda new, old: _copy_files(order.files, old, new + "/app"))
-    drop_privileges()
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    linux.drop_all_capabilities()
     return Place("/app", root_plan.HOME, "/tmp", "/etc/lanner/ca-bundle.pem" if order.ca_bundle else None)
 
 
 def drop_privileges():
-    """Nothing is left of the zygote's powers. A user namespace of its own: process limits count per runner, and the zygote's is out of reach."""
+    """For the app process: nothing is left of the zygote's powers.
+
+    A user namespace of its own: process limits count per runner, and the zygote's is out of reach. The init stays in the zygote's,
+    without a capability in it; being the user who owns the app's, it may look into the app's processes, and they not into it.
+    """
     from . import identity, linux
 
     identity.enter_user_namespace()

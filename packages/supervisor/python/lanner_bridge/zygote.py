@@ -32,6 +32,8 @@ _SLOTS = 4096
 _QUIET_MS = 250
 # Argument that turns spares off: each holds about 15 MB.
 NO_SPARE = "--no-spare"
+# Argument for machines whose kernel does not hand over bind, listen and connect: Python's sockets are patched instead.
+PYTHON_ADDRESSES = "--python-addresses"
 
 
 def main():
@@ -53,7 +55,8 @@ def main():
             "pythonVersion": platform.python_version(),
         },
     )
-    return Zygote(control, wants_spare=NO_SPARE not in sys.argv[1:]).serve()
+    has_broker = sys.platform == "linux" and PYTHON_ADDRESSES not in sys.argv[1:]
+    return Zygote(control, NO_SPARE not in sys.argv[1:], has_broker).serve()
 
 
 @dataclass
@@ -74,7 +77,7 @@ class Spare:
 class Zygote:
     """The loop: fork requests in, pids and ends of children out. In quiet moments it makes a spare runner."""
 
-    def __init__(self, control, wants_spare):
+    def __init__(self, control, wants_spare, has_broker):
         self._control = control
         self._parser = FrameParser()
         # One byte per child, shared with it: the child sets it once the supervisor knows it by its `hello`.
@@ -84,6 +87,7 @@ class Zygote:
         self._own_namespace = _own_pid_namespace()
         self._spare = None
         self._wants_spare = wants_spare
+        self._has_broker = has_broker
 
     def serve(self):
         wake = wake_on_signals(signal.SIGCHLD)
@@ -186,7 +190,8 @@ class Zygote:
         try:
             default_signals()
             is_namespace_init = self._own_namespace is not None
-            status = runner.run(channel, header, lambda: self._connected.__setitem__(slot, 1), is_namespace_init)
+            on_connected = lambda: self._connected.__setitem__(slot, 1)  # noqa: E731
+            status = runner.run(channel, header, on_connected, is_namespace_init, self._has_broker)
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:

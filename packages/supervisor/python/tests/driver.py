@@ -50,7 +50,7 @@ def launch(spec, control=None, uid=None):
 class FakeSupervisor:
     """One zygote and its runners. `own_uid`: accounts have their own uid (root only)."""
 
-    def __init__(self, python=sys.executable, sandbox="namespaces", own_uid=None, uid=None, extra_binds=()):
+    def __init__(self, python=sys.executable, sandbox="namespaces", own_uid=None, uid=None, extra_binds=(), python_addresses=False):
         self.folder = tempfile.mkdtemp(prefix="lanner-bridge-test-")
         self.sandbox = sandbox
         self.account_uid = ACCOUNT_UID if own_uid else uid
@@ -90,6 +90,8 @@ class FakeSupervisor:
             "waitForAll": True,
             "passControl": True,
         }
+        if python_addresses:
+            spec["argv"].append("--python-addresses")
         if own_uid:
             spec["uid"] = ACCOUNT_UID
         self.launcher = launch(spec, theirs, uid)

@@ -1,5 +1,4 @@
 import functools
-import http.client
 import os
 import sys
 import time
@@ -10,22 +9,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import driver
 from driver import FakeSupervisor, function
 from modes import for_each_mode
-
-SERVER = """
-import http.server, os
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = f"{os.environ['NAME']} {self.path}".encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *_):
-        pass
-def main():
-    http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
-"""
-
 
 class RunnerCase(unittest.TestCase):
     @classmethod
@@ -333,74 +316,6 @@ class RunnerCase(unittest.TestCase):
         runner = self.start("def main():\n    pass", files=[{"source": "/etc/hosts", "relativePath": "../x", "mode": 0o644}])
         self.assertEqual(runner.exit()["code"], 125)
         self.assertIn("clean relative path", runner.lines[-1])
-
-    # -- addresses ----------------------------------------------------------------------------------------------
-
-    def test_two_runners_listen_on_the_same_port_of_every_interface(self):
-        runners = []
-        for number in (1, 2):
-            address = f"127.83.77.{number}"
-            runner = self.start(SERVER, address=address, env={"NAME": f"runner{number}"}, runner_id=f"runner-{number}")
-            runners.append(runner)
-            header, _ = runner.until("listening")
-            self.assertEqual((header["port"], header["address"]), (8080, address))
-        for number in (1, 2):
-            connection = http.client.HTTPConnection(f"127.83.77.{number}", 8080, timeout=10)
-            connection.request("GET", "/x")
-            self.assertEqual(connection.getresponse().read().decode(), f"runner{number} /x")
-            connection.close()
-
-    def test_nothing_listens_where_other_machines_could_reach_it(self):
-        runner = self.start(
-            """
-            import asyncio, socket
-            async def main():
-                async def serve(reader, writer):
-                    writer.write(b"hi"); await writer.drain(); writer.close()
-                servers = [await asyncio.start_server(serve, host, 0 if port is None else port)
-                           for host, port in ((None, 7101), ("0.0.0.0", 7102), ("::", 7103), ("127.0.0.1", 7104), ("localhost", 7105), ("0.0.0.0", None))]
-                fresh = socket.socket(); fresh.listen()
-                names = [sock.getsockname()[0] for server in servers for sock in server.sockets] + [fresh.getsockname()[0]]
-                read = []
-                for host in ("127.0.0.1", "localhost", "127.83.4.9"):
-                    reader, writer = await asyncio.open_connection(host, 7102)
-                    read.append(await reader.read())
-                    writer.close()
-                return names, read
-            """
-        )
-        names, read = runner.value()
-        # The loopback addresses: sockets that are the second of a pair.
-        own = {"127.83.4.9", "::ffff:127.83.4.9", "::1", "127.0.0.1"}
-        self.assertEqual(set(names) - own, set())
-        self.assertEqual(read, [b"hi"] * 3)
-
-    def test_outgoing_sockets_are_left_alone(self):
-        runner = self.start(
-            """
-            import socket
-            def main():
-                client, udp, unix = socket.socket(), socket.socket(type=socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX)
-                client.bind(("0.0.0.0", 0)); udp.bind(("0.0.0.0", 0)); unix.bind("sock"); unix.listen()
-                return client.getsockname()[0], udp.getsockname()[0]
-            """
-        )
-        self.assertEqual(runner.value(), ("0.0.0.0", "0.0.0.0"))
-
-    def test_a_port_that_is_taken_is_still_an_error(self):
-        runner = self.start(
-            """
-            import errno, socket
-            def main():
-                first, second = socket.socket(), socket.socket()
-                first.bind(("", 7201)); first.listen()
-                try:
-                    second.bind(("0.0.0.0", 7201))
-                except OSError as error:
-                    return errno.errorcode[error.errno]
-            """
-        )
-        self.assertEqual(runner.value(), "EADDRINUSE")
 
 
 def host_pids(launcher):

@@ -10,6 +10,10 @@ export interface Isolation {
   reason: string;
   /** Accounts run under uids of their own. */
   hasOwnUids: boolean;
+  /** Whose sockets get their runner's own address: every program's, or Python's alone. */
+  addresses: 'kernel' | 'python';
+  /** Why only Python's; empty otherwise. */
+  addressesReason: string;
   /** The supervisor's Python, a real interpreter and no wrapper script. */
   pythonPath: string;
 }
@@ -40,12 +44,26 @@ export function identityOf(isolation: Isolation, accountOrdinal: number): { uid:
   return { uid, gid: uid };
 }
 
+interface ProbeAnswer {
+  level?: string;
+  reason?: string;
+  ownUid?: boolean;
+  addresses?: string;
+  addressesReason?: string;
+}
+
 function parseProbe(lines: readonly string[]): Omit<Isolation, 'pythonPath'> | undefined {
   for (const line of lines.toReversed()) {
     try {
-      const value = JSON.parse(line) as { level?: string; reason?: string; ownUid?: boolean };
+      const value = JSON.parse(line) as ProbeAnswer;
       if (value.level !== 'namespaces' && value.level !== 'process-group') continue;
-      return { level: value.level, reason: value.reason ?? '', hasOwnUids: value.ownUid === true };
+      return {
+        level: value.level,
+        reason: value.reason ?? '',
+        hasOwnUids: value.ownUid === true,
+        addresses: value.addresses === 'kernel' ? 'kernel' : 'python',
+        addressesReason: value.addressesReason ?? '',
+      };
     } catch {
       continue;
     }
@@ -76,7 +94,14 @@ async function probeWith(
   const answer = parseProbe(output);
   if (end.code === 0 && answer !== undefined) return { ...answer, pythonPath };
   const reason = `The sandbox probe failed: ${errors.at(-1) ?? `exit status ${end.code ?? end.signal}`}.`;
-  return { level: 'process-group', reason, hasOwnUids: false, pythonPath };
+  return {
+    level: 'process-group',
+    reason,
+    hasOwnUids: false,
+    addresses: 'python',
+    addressesReason: reason,
+    pythonPath,
+  };
 }
 
 const probeProgram = [

@@ -341,7 +341,7 @@ function zygoteSpec(options: ZygoteOptions, folders: ZygoteFolders): LauncherSpe
   const { tree, identity, isolation } = options;
   const python = join(tree.path, 'bin/python');
   return {
-    argv: [python, zygotePath],
+    argv: [python, zygotePath, ...(isolation.addresses === 'kernel' ? [] : ['--python-addresses'])],
     env: {
       PATH: `${tree.path}/bin:/usr/local/bin:/usr/bin:/bin`,
       HOME: isolation.level === 'namespaces' ? '/home/lanner' : folders.scratchFolder,

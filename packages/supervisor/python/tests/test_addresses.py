@@ -1,0 +1,443 @@
+"""What becomes of the addresses that the programs of a runner ask for: in Python, in C, in programs started anew."""
+
+import http.client
+import itertools
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from driver import FakeSupervisor, function
+from modes import for_each_mode, problem_with_kernel_addresses
+
+SERVER = """
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = f"{os.environ['NAME']} {self.path}".encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        pass
+def main():
+    http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
+"""
+# bind and listen past every Python class, as a native server does.
+NATIVE = """
+import ctypes, os, socket, struct
+libc = ctypes.CDLL(None, use_errno=True)
+def name(ip, port):
+    return struct.pack("=H", socket.AF_INET) + struct.pack(">H", port) + socket.inet_aton(ip) + bytes(8)
+def native(call, fd, ip, port):
+    if getattr(libc, call)(fd, name(ip, port), 16) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+def serve(ip, port):
+    sock = socket.socket()
+    native("bind", sock.fileno(), ip, port)
+    if libc.listen(sock.fileno(), 16) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return sock
+"""
+
+
+def machine_address():
+    """An address of this machine that is not a loopback one, or None."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        return probe.getsockname()[0]
+
+
+def is_open(address, port):
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex((address, port)) == 0
+
+
+_hosts = itertools.count(1)
+
+
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.supervisor = FakeSupervisor(**cls.options)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.supervisor.close()
+
+    def setUp(self):
+        # Of the runner under test; its predecessor may not have ended yet.
+        number = next(_hosts)
+        self.own = f"127.83.{number // 250}.{number % 250 + 1}"
+
+    def start(self, source, **fields):
+        runner = self.supervisor.start(function(source), **{"address": self.own, "env": {"OWN": self.own}, **fields})
+        self.addCleanup(runner.close)
+        return runner
+
+
+class AddressCase(Case):
+    """What holds with the kernel's help and without."""
+
+    def test_two_runners_listen_on_the_same_port_of_every_interface(self):
+        runners = []
+        for number in (1, 2):
+            address = f"127.83.77.{number}"
+            runner = self.start(SERVER, address=address, env={"NAME": f"runner{number}"}, runner_id=f"runner-{number}")
+            runners.append(runner)
+            header, _ = runner.until("listening")
+            self.assertEqual((header["port"], header["address"]), (8080, address))
+        for number in (1, 2):
+            connection = http.client.HTTPConnection(f"127.83.77.{number}", 8080, timeout=10)
+            connection.request("GET", "/x")
+            self.assertEqual(connection.getresponse().read().decode(), f"runner{number} /x")
+            connection.close()
+
+    def test_nothing_listens_where_other_machines_could_reach_it(self):
+        runner = self.start(
+            """
+            import asyncio, os, socket
+            OWN = os.environ["OWN"]
+            async def main():
+                async def serve(reader, writer):
+                    writer.write(b"hi"); await writer.drain(); writer.close()
+                servers = [await asyncio.start_server(serve, host, 0 if port is None else port)
+                           for host, port in ((None, 7101), ("0.0.0.0", 7102), ("::", 7103), ("127.0.0.1", 7104), ("localhost", 7105), ("0.0.0.0", None))]
+                fresh = socket.socket(); fresh.listen()
+                names = [sock.getsockname()[0] for server in servers for sock in server.sockets] + [fresh.getsockname()[0]]
+                read = []
+                for host in ("127.0.0.1", "localhost", OWN):
+                    reader, writer = await asyncio.open_connection(host, 7102)
+                    read.append(await reader.read())
+                    writer.close()
+                return names, read
+            """
+        )
+        names, read = runner.value()
+        # The loopback addresses: sockets that are the second of a pair.
+        own = {self.own, f"::ffff:{self.own}", "::1", "127.0.0.1"}
+        self.assertEqual(set(names) - own, set())
+        self.assertEqual(read, [b"hi"] * 3)
+
+    def test_clients_that_bind_reach_the_world(self):
+        address = machine_address()
+        if address is None:
+            self.skipTest("this machine has no address but loopback ones")
+        with socket.create_server(("0.0.0.0", 0)) as outside:
+            runner = self.start(
+                """
+                import socket
+                def main(where):
+                    client, udp = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
+                    client.bind(("0.0.0.0", 0)); udp.bind(("0.0.0.0", 0))
+                    client.settimeout(10)
+                    client.connect(where)
+                    return client.getpeername(), client.gettimeout(), client.get_inheritable(), udp.getsockname()[0]
+                """,
+                setup=function(f"def main():\n    return {(address, outside.getsockname()[1])!r}"),
+            )
+            self.assertEqual(runner.value(), ((address, outside.getsockname()[1]), 10, False, "0.0.0.0"))
+
+    def test_a_port_that_is_taken_is_still_an_error(self):
+        runner = self.start(
+            """
+            import errno, socket
+            def main():
+                first, second = socket.socket(), socket.socket()
+                first.bind(("", 7201)); first.listen()
+                try:
+                    second.bind(("0.0.0.0", 7201))
+                except OSError as error:
+                    return errno.errorcode[error.errno]
+            """
+        )
+        self.assertEqual(runner.value(), "EADDRINUSE")
+
+    def test_services_of_the_machine_stay_reachable(self):
+        with socket.create_server(("127.0.0.1", 0)) as service:
+            port = service.getsockname()[1]
+            runner = self.start(
+                f"""
+                import socket
+                def main():
+                    return [socket.create_connection((host, {port}), 10).getpeername()[0] for host in ("127.0.0.1", "localhost")]
+                """
+            )
+            self.assertEqual(runner.value(), ["127.0.0.1"] * 2)
+
+
+@unittest.skipIf(problem_with_kernel_addresses(), problem_with_kernel_addresses())
+class KernelAddressCase(Case):
+    """What only the kernel's help can do."""
+
+    def test_programs_started_anew_and_native_servers_get_the_runners_address(self):
+        runner = self.start(
+            NATIVE
+            + """
+import subprocess, sys
+def main():
+    child = subprocess.Popen([sys.executable, "-m", "http.server", "8080", "--bind", "0.0.0.0"], cwd="/app" if os.path.isdir("/app") else None)
+    native_server = serve("0.0.0.0", 8081)
+    loopback = serve("127.0.0.1", 8082)
+    child.wait()
+"""
+        )
+        ports = set()
+        while len(ports) < 3:
+            header, _ = runner.until("listening")
+            self.assertEqual(header["address"], self.own)
+            ports.add(header["port"])
+        self.assertEqual(ports, {8080, 8081, 8082})
+        for port in ports:
+            self.assertTrue(is_open(self.own, port))
+            for elsewhere in filter(None, ("127.0.0.1", machine_address())):
+                self.assertFalse(is_open(elsewhere, port), (elsewhere, port))
+
+    def test_a_runner_cannot_reach_anothers_address_nor_take_it(self):
+        other = "127.84.4.10"
+        server = self.start(SERVER, address=other, env={"NAME": "other"}, runner_id="other")
+        server.until("listening")
+        runner = self.start(
+            NATIVE
+            + f"""
+def main():
+    outcomes = []
+    for ip in ("{other}", "127.200.1.1"):
+        for family, text in ((socket.AF_INET, ip), (socket.AF_INET6, "::ffff:" + ip)):
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                outcomes.append(socket.socket(family, kind).connect_ex((text, 8080)))
+    try:
+        native("connect", socket.socket().detach(), "{other}", 8080)
+    except OSError as error:
+        outcomes.append(error.errno)
+    try:
+        socket.socket().sendto(b"GET / HTTP/1.0\\r\\n\\r\\n", socket.MSG_FASTOPEN, ("{other}", 8080))
+    except OSError as error:
+        outcomes.append(error.errno == 95)
+    return outcomes, serve("{other}", 8090).getsockname()
+"""
+        )
+        outcomes, taken = runner.value()
+        self.assertEqual(outcomes, [111] * 9 + [True])
+        self.assertEqual(taken, (self.own, 8090))
+
+    def test_what_gets_around_the_filter_is_refused(self):
+        runner = self.start(
+            """
+            import ctypes
+            def main():
+                libc = ctypes.CDLL(None, use_errno=True)
+                return libc.syscall(425, 8, bytes(120)), ctypes.get_errno()
+            """
+        )
+        self.assertEqual(runner.value(), (-1, 38))
+
+    def test_a_runner_finds_its_own_servers_by_every_name(self):
+        runner = self.start(
+            NATIVE
+            + f"""
+import threading
+def main():
+    servers = [serve("0.0.0.0", 8080), serve("127.0.0.1", 8081), serve("{self.own}", 8082)]
+    found = []
+    for server in servers:
+        server.settimeout(10)
+        for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "::ffff:127.0.0.1", "{self.own}", {machine_address()!r} or "127.0.0.1", socket.gethostname()):
+            with socket.create_connection((host, server.getsockname()[1]), 10):
+                found.append(server.accept()[0].getsockname()[0])
+    return found
+"""
+        )
+        self.assertEqual(set(runner.value()), {self.own})
+
+    def test_a_port_of_the_kernels_choice_is_told_truly(self):
+        runner = self.start(
+            NATIVE
+            + """
+def main():
+    told = []
+    for ip in ("0.0.0.0", "127.0.0.1"):
+        server = serve(ip, 0)
+        told.append(server.getsockname())
+        socket.create_connection(("127.0.0.1", told[-1][1]), 10)
+    return told
+"""
+        )
+        for address, port in runner.value():
+            self.assertEqual(address, self.own)
+            self.assertGreater(port, 0)
+
+    def test_forked_workers_share_a_port_and_inherit_sockets(self):
+        runner = self.start(
+            """
+            import os, socket
+            def work(number, shared, ready):
+                own = socket.socket()
+                own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                own.bind(("0.0.0.0", 8081)); own.listen()
+                ready.send(b"r")
+                connection, _ = shared.accept()
+                connection.send(b"%d" % number)
+                os._exit(0)
+            def main():
+                shared = socket.create_server(("0.0.0.0", 8080))
+                ours, ready = socket.socketpair()
+                workers = [os.fork() or work(number, shared, ready) for number in range(2)]
+                both_listen = [ours.recv(1) for _ in workers] == [b"r", b"r"]
+                return both_listen, sorted(socket.create_connection(("127.0.0.1", 8080), 10).recv(1) for _ in workers)
+            """
+        )
+        self.assertEqual(runner.value(), (True, [b"0", b"1"]))
+
+    def test_a_blocking_connect_waits_and_holds_up_nobody(self):
+        runner = self.start(
+            NATIVE
+            + """
+import signal, threading, time
+def main():
+    # A full backlog: what connects now waits.
+    server = socket.socket(); server.bind(("0.0.0.0", 8080)); server.listen(0)
+    fillers = []
+    for _ in range(8):
+        filler = socket.socket(); filler.setblocking(False); filler.connect_ex(("127.0.0.1", 8080)); fillers.append(filler)
+    time.sleep(0.05)
+    class Alarm(Exception): pass
+    def ring(*_): raise Alarm
+    signal.signal(signal.SIGALRM, ring)
+    waited = threading.Thread(target=lambda: socket.create_connection(("127.0.0.1", 8080)), daemon=True)
+    waited.start()
+    blocked = socket.socket()
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    started = time.monotonic()
+    try:
+        blocked.connect(("127.0.0.1", 8080))
+        outcome = "connected"
+    except Alarm:
+        outcome = "interrupted"
+    took = time.monotonic() - started
+    others = socket.create_server(("127.0.0.1", 0))  # nobody is held up meanwhile
+    timed = socket.socket()
+    timed.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 200000))
+    return outcome, took < 5, timed.connect_ex(("127.0.0.1", 8080))
+"""
+        )
+        self.assertEqual(runner.value(), ("interrupted", True, 115))
+
+    def test_unix_sockets_work_by_every_kind_of_name(self):
+        runner = self.start(
+            r"""
+            import os, socket, tempfile
+            def main():
+                folder = tempfile.mkdtemp(); os.chdir(folder)
+                read = []
+                for bound, names in (("relative", ["relative", "./relative", folder + "/relative", "/proc/self/cwd/relative"]), ("\0abstract-" + folder, ["\0abstract-" + folder])):
+                    server = socket.socket(socket.AF_UNIX); server.bind(bound); server.listen()
+                    for name in names:
+                        client = socket.socket(socket.AF_UNIX); client.connect(name)
+                        client.send(name.encode()); read.append(server.accept()[0].recv(200).decode() == name)
+                try:
+                    socket.socket(socket.AF_UNIX).connect("missing")
+                except FileNotFoundError:
+                    read.append("missing")
+                return read
+            """
+        )
+        self.assertEqual(runner.value(), [True] * 5 + ["missing"])
+
+    def test_ipv4_and_ipv6_side_by_side_are_one_server(self):
+        runner = self.start(
+            """
+            import socket
+            def main():
+                four, six = socket.socket(), socket.socket(socket.AF_INET6)
+                six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                for server, host in ((four, "0.0.0.0"), (six, "::")):
+                    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    server.bind((host, 8080)); server.listen()
+                socket.create_connection(("::1", 8080), 10)
+                return four.accept()[0].getsockname(), six.getsockname()[0]
+            """
+        )
+        name, six = runner.value()
+        self.assertEqual((name, six), ((self.own, 8080), f"::ffff:{self.own}"))
+
+    def test_errors_of_the_kernel_are_the_callers(self):
+        runner = self.start(
+            r"""
+            import ctypes, os, socket
+            def main():
+                libc = ctypes.CDLL(None, use_errno=True)
+                def outcome(call, *arguments):
+                    return 0 if getattr(libc, call)(*arguments) == 0 else ctypes.get_errno()
+                good = b"\2\0\x1f\x90\x7f\0\0\1" + bytes(8)
+                fd, null = socket.socket().detach(), os.open("/dev/null", os.O_RDONLY)
+                return [
+                    outcome("bind", 999, good, 16), outcome("connect", -1, good, 16), outcome("listen", null, 1), outcome("bind", null, good, 16),
+                    outcome("bind", fd, None, 16), outcome("bind", fd, good, 3), outcome("bind", fd, good, 4000),
+                    outcome("bind", fd, b"\2\0\x1f\x90\xc0\0\2\1" + bytes(8), 16), outcome("bind", fd, good, 16), outcome("bind", fd, good, 16),
+                    outcome("connect", socket.socket().detach(), b"\2\0\0\1\x7f\0\0\1" + bytes(8), 16),
+                ]
+            """
+        )
+        self.assertEqual(runner.value(), [9, 9, 88, 88, 14, 22, 22, 99, 0, 22, 111])
+
+    @unittest.skipUnless(shutil.which("cc"), "no C compiler")
+    def test_a_server_in_c_without_a_libc_call_in_between(self):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        source = """
+            #include <arpa/inet.h>
+            #include <sys/socket.h>
+            #include <unistd.h>
+            int main(void) {
+                struct sockaddr_in6 all = {.sin6_family = AF_INET6, .sin6_port = htons(8080)};
+                int fd = socket(AF_INET6, SOCK_STREAM, 0);
+                if (bind(fd, (struct sockaddr *)&all, sizeof all) || listen(fd, 5)) return 1;
+                for (;;) {
+                    int connection = accept(fd, 0, 0);
+                    write(connection, "native", 6);
+                    close(connection);
+                }
+            }
+        """
+        with open(os.path.join(folder, "server.c"), "w") as file:
+            file.write(textwrap.dedent(source))
+        subprocess.run(["cc", "-static", "-o", f"{folder}/server", f"{folder}/server.c"], check=True)
+        with open(f"{folder}/server", "rb") as file:
+            binary = file.read()
+        runner = self.start(
+            """
+            import os, subprocess, tempfile
+            def main(binary):
+                path = os.path.join(tempfile.mkdtemp(), "server")
+                with open(path, "wb") as file:
+                    file.write(binary)
+                os.chmod(path, 0o755)
+                subprocess.run([path])
+            """,
+            setup=function(f"def main():\n    return {binary!r}"),
+        )
+        header, _ = runner.until("listening")
+        self.assertEqual((header["port"], header["address"]), (8080, self.own))
+        with socket.create_connection((self.own, 8080), 10) as connection:
+            self.assertEqual(connection.recv(6), b"native")
+
+
+for_each_mode(
+    globals(),
+    AddressCase,
+    more_modes={"process-group-python-addresses": {"sandbox": "process-group", "python_addresses": True}, "namespaces-python-addresses": {"python_addresses": True}},
+)
+for_each_mode(globals(), KernelAddressCase)
+del Case
