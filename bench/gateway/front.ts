@@ -32,7 +32,7 @@ const gateway = createGateway({
 });
 await gateway.start();
 
-const hosts = { grpcHost: '', restHost: '', runHost: '', queueHost: '', wsHost: '' };
+const hosts = { grpcHost: '', restHost: '', runHost: '', queueHost: '', wsHost: '', cdnHost: '', kvHost: '' };
 const server = createServer((request, response) => {
   gateway.handle(request, response, {
     role: 'run',

@@ -18,6 +18,7 @@ import { createAccounts } from './auth/create-accounts.ts';
 import { createAppTokens } from './auth/create-app-tokens.ts';
 import { createAuthenticator } from './auth/create-authenticator.ts';
 import { createKeys } from './auth/create-keys.ts';
+import type { KeyStore } from './auth/key-store.ts';
 import type { Keys } from './auth/keys.ts';
 import type { Authenticator } from './auth/principal.ts';
 import { createSqliteAccountStore } from './auth/sqlite-account-store.ts';
@@ -29,6 +30,10 @@ import { openDiskBlobs } from './blobs/disk-blobs.ts';
 import { createSqliteAppFileStore } from './blobs/sqlite-app-file-store.ts';
 import { createUploadSessions } from './blobs/upload-sessions.ts';
 import { openDatabase } from './db/database.ts';
+import type { KeyValueStore } from './files/key-value-store.ts';
+import type { ObjectStore } from './files/object-store.ts';
+import { createSqliteKeyValueStore } from './files/sqlite-key-value-store.ts';
+import { createSqliteObjectStore } from './files/sqlite-object-store.ts';
 import type { ChangeFeed } from './lib/change-feed.ts';
 import type { PayloadStore } from './queue/payload-store.ts';
 import type { RequestStore } from './queue/request-store.ts';
@@ -72,6 +77,8 @@ export interface StoreOptions {
 export interface Store {
   accounts: Accounts;
   keys: Keys;
+  /** Keys by their id, without a check of the secret: for tokens that name one. */
+  keyStore: Pick<KeyStore, 'findWithOwner'>;
   authenticator: Authenticator;
   appTokens: AppTokens;
   apps: Apps;
@@ -80,6 +87,8 @@ export interface Store {
   machineTypes: MachineTypes;
   blobs: Blobs;
   appFiles: AppFiles;
+  objects: ObjectStore;
+  keyValues: KeyValueStore;
   requests: RequestStore;
   payloads: PayloadStore;
   deliveries: DeliveryStore;
@@ -117,6 +126,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
     return {
       accounts: createAccounts({ store: createSqliteAccountStore(database), clock }),
       keys: createKeys({ store: keyStore, clock, changeFeed }),
+      keyStore,
       authenticator,
       appTokens: createAppTokens({ signingKey: options.tokensKey ?? randomBytes(32), store: keyStore, clock }),
       apps,
@@ -131,6 +141,8 @@ export async function createStore(options: StoreOptions): Promise<Store> {
         clock,
         totalSizeBytes: uploadLimits.totalSizeBytes,
       }),
+      objects: createSqliteObjectStore(database),
+      keyValues: createSqliteKeyValueStore(database),
       requests: createSqliteRequestStore(database),
       payloads: createSqlitePayloadStore(database),
       deliveries: createSqliteDeliveryStore(database),

@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { getCACertificates } from 'node:tls';
 import { LannerError, type Clock } from '@lanner/protocol';
@@ -7,11 +8,13 @@ import { createCallAuthenticator } from './auth/call-authenticator.ts';
 import { isLoopback } from './config/authority.ts';
 import { clientHosts } from './config/client-environment.ts';
 import type { DataDir } from './config/data-dir.ts';
+import { ownFileUrls } from './config/own-file-urls.ts';
 import { readOrCreateToken } from './config/private-file.ts';
 import { writeRunState } from './config/run-state.ts';
 import type { RunningServer } from './config/running-server.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { ensureFirstAccount } from './first-account.ts';
+import { createFiles } from './files/create-files.ts';
 import { createGateway } from './gateway/create-gateway.ts';
 import { defaultGatewayLimits } from './gateway/gateway-limits.ts';
 import { createQueueAdministration } from './gateway/queue/queue-administration.ts';
@@ -88,6 +91,8 @@ export async function wireServer(parts: {
     modeOf: store.appFiles.modeOf,
     platform: {
       hosts: () => clientHosts(config, ports?.tlsPort ?? config.port),
+      fileUrls: () =>
+        ownFileUrls(config, ports ?? { tlsPort: config.port, httpPort: config.httpPort }, machineAddresses()),
       caBundlePath: ca.bundlePath,
     },
   });
@@ -168,9 +173,21 @@ export async function wireServer(parts: {
     allowPrivateWebhooks,
   });
 
+  const files = await createFiles({
+    ...store,
+    folder: dataDir.objects,
+    secret: Buffer.from(readOrCreateToken(dataDir.tokensKey)),
+    urls: config,
+    tlsPort: () => ports?.tlsPort ?? config.port,
+    clock,
+    log,
+  });
+  releasers.add(() => files.stop());
+
   const ending = new AbortController();
   const api = {
     ...store,
+    files,
     fleet: scheduler,
     driver,
     runnerLogs,
@@ -188,6 +205,8 @@ export async function wireServer(parts: {
   const dispatch: PortHandlers['request'] = (request, response, route) => {
     if (route.role === 'rpc') return rpc(request, response, route);
     if (route.role === 'rest') return rest(request, response, route);
+    if (route.role === 'cdn') return files.handleCdn(request, response, route);
+    if (route.role === 'kv') return files.handleKeyValues(request, response, route);
     if (route.role === 'queue') return handleQueue(request, response, route);
     return gateway.handle(request, response, route);
   };
@@ -240,4 +259,8 @@ export async function wireServer(parts: {
       await flushLogger(log);
     },
   };
+}
+
+function machineAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address));
 }

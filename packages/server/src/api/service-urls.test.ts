@@ -12,6 +12,8 @@ const pathOrigin: Origin = {
     runHost: 'localhost:8443/run',
     queueHost: 'localhost:8443/queue',
     wsHost: 'localhost:8443/ws',
+    cdnHost: 'localhost:8443/cdn',
+    kvHost: 'localhost:8443/kv',
   },
 };
 
@@ -36,6 +38,8 @@ describe('serviceUrls', () => {
         runHost: 'l.example',
         queueHost: 'queue.l.example',
         wsHost: 'ws.l.example',
+        cdnHost: 'cdn.l.example',
+        kvHost: 'kv.l.example',
       },
     };
     const urls = serviceUrls(origin, 'alice', 'hello--staging');

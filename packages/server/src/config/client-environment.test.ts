@@ -20,6 +20,7 @@ test('path mode puts every role behind one authority', () => {
     FAL_RUN_HOST: 'localhost:9443/run',
     FAL_QUEUE_RUN_HOST: 'localhost:9443/queue',
     FAL_WS_RUN_HOST: 'localhost:9443/ws',
+    FAL_CDN_V3_HOST: 'https://localhost:9443/cdn',
     FAL_KEY: 'id:secret',
     SSL_CERT_FILE: '/data/ca/bundle.pem',
     REQUESTS_CA_BUNDLE: '/data/ca/bundle.pem',

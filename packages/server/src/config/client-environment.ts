@@ -62,7 +62,6 @@ const unsetForIntercept = [
   'FAL_KEY_ID',
   'FAL_KEY_SECRET',
   'FAL_FORCE_AUTH_BY_USER',
-  'FAL_CDN_V3_HOST',
   'ISOLATE_TEST_MODE',
   'ISOLATE_AUTH_DISABLED',
   // gRPC reads these before https_proxy and no_proxy
@@ -134,6 +133,8 @@ function hostVariables(hosts: ClientHosts): Variables {
     FAL_RUN_HOST: hosts.runHost,
     FAL_QUEUE_RUN_HOST: hosts.queueHost,
     FAL_WS_RUN_HOST: hosts.wsHost,
+    // A whole URL, unlike the others; only the toolkit's long-lived repository reads it.
+    FAL_CDN_V3_HOST: `https://${hosts.cdnHost}`,
   };
 }
 

@@ -8,6 +8,9 @@ export interface ClientHosts {
   runHost: string;
   queueHost: string;
   wsHost: string;
+  /** Files of the file host; `FAL_CDN_V3_HOST` wants a scheme in front. */
+  cdnHost: string;
+  kvHost: string;
 }
 
 /** Path mode: every role behind one authority, told apart by prefix. */
@@ -18,6 +21,8 @@ export function pathHosts(authority: string): ClientHosts {
     runHost: `${authority}/run`,
     queueHost: `${authority}/queue`,
     wsHost: `${authority}/ws`,
+    cdnHost: `${authority}/cdn`,
+    kvHost: `${authority}/kv`,
   };
 }
 
@@ -30,6 +35,8 @@ export function domainHosts(domain: string, port: number | null): ClientHosts {
     runHost: host(''),
     queueHost: host('queue.'),
     wsHost: host('ws.'),
+    cdnHost: host('cdn.'),
+    kvHost: host('kv.'),
   };
 }
 
@@ -41,5 +48,7 @@ export function interceptHosts(askedFor?: string): ClientHosts {
     runHost: falHosts.run,
     queueHost: falHosts.queue,
     wsHost: falHosts.ws,
+    cdnHost: falHosts.cdn,
+    kvHost: falHosts.kv,
   };
 }

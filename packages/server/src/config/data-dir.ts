@@ -11,6 +11,8 @@ export interface DataDir {
   database: string;
   /** Content-addressed files: uploads, shipped code. */
   blobs: string;
+  /** Files that callers and runners uploaded. */
+  objects: string;
   /** Certificate authority: `ca.pem`, `ca-key.pem` (0600), `bundle.pem`, leaves with their keys (0600). */
   ca: string;
   /** What clients are told to trust: our authority and the public roots. */
@@ -48,6 +50,7 @@ export function dataDirLayout(root: string): DataDir {
     root: absolute,
     database: join(absolute, 'lanner.db'),
     blobs: join(absolute, 'blobs'),
+    objects: join(absolute, 'objects'),
     ca: join(absolute, 'ca'),
     caBundle: join(absolute, 'ca', 'bundle.pem'),
     run,

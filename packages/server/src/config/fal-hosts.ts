@@ -14,6 +14,8 @@ export const falHosts = {
   run: 'fal.run',
   queue: 'queue.fal.run',
   ws: 'ws.fal.run',
+  cdn: 'v3.fal.media',
+  kv: 'kv.fal.media',
 } as const;
 
 /** Whether a host name (no port, any case) belongs to the hosted platform. Dots are respected: `xfal.run` does not. */

@@ -98,6 +98,8 @@ test('the origin carries the hosts by which the same caller can follow', () => {
       runHost: '127.0.0.1:9000/run',
       queueHost: '127.0.0.1:9000/queue',
       wsHost: '127.0.0.1:9000/ws',
+      cdnHost: '127.0.0.1:9000/cdn',
+      kvHost: '127.0.0.1:9000/kv',
     },
   });
   const inDomain = route('queue.lanner.example:9000', '/x', domain, { scheme: 'http' });
@@ -110,6 +112,8 @@ test('the origin carries the hosts by which the same caller can follow', () => {
       runHost: 'lanner.example:9000',
       queueHost: 'queue.lanner.example:9000',
       wsHost: 'ws.lanner.example:9000',
+      cdnHost: 'cdn.lanner.example:9000',
+      kvHost: 'kv.lanner.example:9000',
     },
   });
   const intercepted = route('rest.fal.ai', '/x');

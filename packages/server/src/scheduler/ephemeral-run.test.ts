@@ -16,7 +16,6 @@ describe('an ephemeral run', () => {
       code: testCode,
       authMode: 'public',
       settings: { maxMultiplexing: 2, requestTimeoutSeconds: 60, startupTimeoutSeconds: 60, machineTypes: ['S'] },
-      clientHosts: { grpcHost: 'cg', restHost: 'cr', runHost: 'cu', queueHost: 'cq', wsHost: 'cw' },
       ...overrides,
     });
   type RunEventOf =
@@ -41,7 +40,7 @@ describe('an ephemeral run', () => {
     const request = harness.driver.startRequests[0]!;
     assert.equal(request.purpose, 'run');
     assert.equal(request.exposedPort, undefined);
-    assert.equal(request.env['FAL_HOST'], 'cg');
+    assert.equal(request.env['FAL_HOST'], 'g');
     await assert.rejects(harness.driver.readResult(run.runnerId));
     await run.end();
     assert.deepEqual(states(), []);

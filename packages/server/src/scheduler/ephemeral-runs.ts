@@ -18,7 +18,8 @@ export interface EphemeralRunsDeps {
   driver: RunnerDriver;
   lifecycle: RunnerLifecycle;
   prepare: (source: RunnerSource) => PrepareRequest;
-  platform: (hosts: Parameters<Fleet['startRun']>[0]['clientHosts']) => RunnerPlatform;
+  /** What every runner is told, however the client of the run came here: a runner has no proxy that leads fal's names to us. */
+  platform: () => RunnerPlatform;
 }
 
 /** The runs that live as long as the call that started them, by id and by the name of their URL. */
@@ -86,7 +87,7 @@ export class EphemeralRuns {
       code,
       purpose: 'run',
       startupTimeoutSeconds: settings.startupTimeoutSeconds,
-      platform: this.#deps.platform(input.clientHosts),
+      platform: this.#deps.platform(),
     });
     run.begin(lifecycle.launch(identity, settings.maxMultiplexing, run, prepare));
     return run;

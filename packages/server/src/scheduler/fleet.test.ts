@@ -187,7 +187,6 @@ describe('a server that was restarted', () => {
       code: testCode,
       authMode: 'public',
       settings: { maxMultiplexing: 1, requestTimeoutSeconds: 60, startupTimeoutSeconds: 60, machineTypes: [] },
-      clientHosts: { grpcHost: '', restHost: '', runHost: '', queueHost: '', wsHost: '' },
     });
     await harness.clock.advance(0);
     assert.equal(harness.driver.live.length, 3);

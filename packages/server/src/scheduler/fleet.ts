@@ -80,8 +80,6 @@ export interface Fleet {
       startupTimeoutSeconds: number;
       machineTypes: string[];
     };
-    /** Host names by which this client reached us; become FAL_* variables in the runner. */
-    clientHosts: { grpcHost: string; restHost: string; runHost: string; queueHost: string; wsHost: string };
   }): Promise<EphemeralRun>;
   listRunners(accountId: string, filter: { aliasName?: string; endedSinceMs?: number }): RunnerView[];
   /** Graceful. Throws `runner_not_found`. */

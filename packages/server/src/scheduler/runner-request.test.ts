@@ -10,9 +10,12 @@ const hosts = {
   runHost: 'localhost:8443/run',
   queueHost: 'localhost:8443/queue',
   wsHost: 'localhost:8443/ws',
+  cdnHost: 'localhost:8443/cdn',
+  kvHost: 'localhost:8443/kv',
 };
 
 const machineTypes = createMachineTypes();
+const fileUrls = ['https://localhost:8443/cdn/files/'];
 
 const input = (overrides: Partial<RunnerRequestInput> = {}): RunnerRequestInput => ({
   runnerId: 'run-1',
@@ -27,7 +30,7 @@ const input = (overrides: Partial<RunnerRequestInput> = {}): RunnerRequestInput 
   key: { keyId: 'kid', keySecret: 'ksecret' },
   secrets: {},
   files: [],
-  platform: { hosts, region: 'local', hasCaBundle: false },
+  platform: { hosts, fileUrls, region: 'local', hasCaBundle: false },
   ...overrides,
 });
 
@@ -45,6 +48,9 @@ describe('environment variables of a runner', () => {
       FAL_RUN_HOST: 'localhost:8443/run',
       FAL_QUEUE_RUN_HOST: 'localhost:8443/queue',
       FAL_WS_RUN_HOST: 'localhost:8443/ws',
+      FAL_CDN_V3_HOST: 'https://localhost:8443/cdn',
+      LANNER_KV_URL: 'https://localhost:8443/kv',
+      LANNER_FILE_URLS: 'https://localhost:8443/cdn/files/',
       FAL_APP_NAME: 'owner/hello--staging',
       FAL_APP_ID: 'rev-1',
       FAL_USER_NICKNAME: 'owner',
@@ -54,7 +60,7 @@ describe('environment variables of a runner', () => {
   });
 
   it('name the CA bundle only where there is one', () => {
-    const { env } = toStartRunnerRequest(input({ platform: { hosts, region: 'eu', hasCaBundle: true } }));
+    const { env } = toStartRunnerRequest(input({ platform: { hosts, fileUrls, region: 'eu', hasCaBundle: true } }));
     for (const name of ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH']) {
       assert.equal(env[name], '/etc/lanner/ca-bundle.pem');
     }

@@ -15,6 +15,8 @@ export const runnerCaBundlePath = '/etc/lanner/ca-bundle.pem';
 export interface RunnerPlatform {
   /** Host names by which code in a runner reaches this platform. */
   hosts: ClientHosts;
+  /** What the URLs of our files begin with, by every name the platform has. */
+  fileUrls: readonly string[];
   /** Shown to apps as FAL_REGION. */
   region: string;
   /** A CA bundle is mounted into runners; without one nothing is said about certificates. */
@@ -109,7 +111,7 @@ function toHealthCheck(healthCheck: HealthCheck, startupTimeoutMs: number): Heal
  * `IS_ISOLATE_AGENT` and the log label channel are the bridge's, `FAL_RUNNER_STATE` is the app's.
  */
 export function toRunnerEnv(input: RunnerRequestInput): Record<string, string> {
-  const { hosts, region, hasCaBundle } = input.platform;
+  const { hosts, fileUrls, region, hasCaBundle } = input.platform;
   return {
     HF_HOME: '/data/.cache/huggingface',
     ...input.secrets,
@@ -123,6 +125,11 @@ export function toRunnerEnv(input: RunnerRequestInput): Record<string, string> {
     FAL_RUN_HOST: hosts.runHost,
     FAL_QUEUE_RUN_HOST: hosts.queueHost,
     FAL_WS_RUN_HOST: hosts.wsHost,
+    // A whole URL, unlike the others.
+    FAL_CDN_V3_HOST: `https://${hosts.cdnHost}`,
+    // For the bridge (docs/protocols/bridge.md): the official code has no variable for them.
+    LANNER_KV_URL: `https://${hosts.kvHost}`,
+    LANNER_FILE_URLS: fileUrls.join(' '),
     FAL_APP_NAME: `${input.account.nickname}/${input.name}`,
     FAL_APP_ID: input.revisionId,
     FAL_USER_NICKNAME: input.account.nickname,

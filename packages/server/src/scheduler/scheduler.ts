@@ -41,6 +41,8 @@ export interface SchedulerDeps {
   platform: {
     /** Asked at every start: ports may be known only after listening. */
     hosts: () => ClientHosts;
+    /** What the URLs of our files begin with; see RunnerPlatform. Default: none. */
+    fileUrls?: () => readonly string[];
     /** Set when the supervisor mounts a CA bundle into runners. */
     caBundlePath?: string;
     /** FAL_REGION; default `local`. */
@@ -101,7 +103,7 @@ class RunnerScheduler implements Scheduler {
       ...deps,
       lifecycle,
       prepare: this.#prepare,
-      platform: (hosts) => this.#platform(hosts),
+      platform: () => this.#platform(),
     });
   }
 
@@ -177,7 +179,7 @@ class RunnerScheduler implements Scheduler {
       code: revision.code,
       purpose: 'serve',
       startupTimeoutSeconds: revision.settings.startupTimeoutSeconds,
-      platform: this.#platform(this.#deps.platform.hosts()),
+      platform: this.#platform(),
     });
     const { nickname: ownerNickname } = account;
     return this.#firstRunners.start({ ownerNickname, aliasName, revision, prepare, signal, onLog: input.onLog });
@@ -342,14 +344,19 @@ class RunnerScheduler implements Scheduler {
           code: revision.code,
           purpose: 'serve',
           startupTimeoutSeconds: alias.settings.startupTimeoutSeconds,
-          platform: this.#platform(this.#deps.platform.hosts()),
+          platform: this.#platform(),
         }),
     };
   }
 
-  #platform(hosts: ClientHosts): RunnerPlatform {
-    const { region, caBundlePath } = this.#deps.platform;
-    return { hosts, region: region ?? 'local', hasCaBundle: caBundlePath !== undefined };
+  #platform(): RunnerPlatform {
+    const { hosts, fileUrls, region, caBundlePath } = this.#deps.platform;
+    return {
+      hosts: hosts(),
+      fileUrls: fileUrls?.() ?? [],
+      region: region ?? 'local',
+      hasCaBundle: caBundlePath !== undefined,
+    };
   }
 
   readonly #recentLogs = (runnerId: string): LogLine[] => this.#deps.runnerLogs.recent(runnerId, recentLines);

@@ -11,6 +11,8 @@ const openNames = new Set([
   'FAL_QUEUE_RUN_HOST',
   'FAL_WS_RUN_HOST',
   'FAL_CDN_V3_HOST',
+  'LANNER_KV_URL',
+  'LANNER_FILE_URLS',
   'FAL_APP_NAME',
   'FAL_APP_ROOT_PATH',
   'FAL_RUNNER_ID',

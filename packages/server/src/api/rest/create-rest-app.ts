@@ -15,6 +15,7 @@ import type { RestDeps } from './rest-deps.ts';
 import { toRestAnswer } from './rest-errors.ts';
 import type { RestContext, RestEnv, RestRoute } from './rest-route.ts';
 import { createRunnerRoutes } from './runner-routes.ts';
+import { createStorageRoutes } from './storage-routes.ts';
 import { createTokenRoutes } from './token-routes.ts';
 import { createUserRoutes } from './user-routes.ts';
 import { createWebhookRoutes } from './webhook-routes.ts';
@@ -64,6 +65,7 @@ export function createRestApp(deps: RestDeps): Hono<RestEnv> {
     ...createWebhookRoutes(deps),
     ...createWorkflowRoutes(deps),
     ...createTokenRoutes(deps),
+    ...createStorageRoutes(deps),
   ];
   for (const route of routes) {
     const handlers = [];

@@ -5,6 +5,7 @@ import type { AppTokens } from '../../auth/app-tokens.ts';
 import type { Accounts } from '../../auth/accounts.ts';
 import type { Authenticator } from '../../auth/principal.ts';
 import type { AppFiles } from '../../blobs/app-files.ts';
+import type { Files } from '../../files/create-files.ts';
 import type { RunnerLogs } from '../../observe/runner-logs.ts';
 import type { Fleet } from '../../scheduler/fleet.ts';
 import type { PayloadStore } from '../../queue/payload-store.ts';
@@ -33,6 +34,7 @@ export interface RestDeps {
   machineTypes: Pick<MachineTypes, 'get'>;
   queue: QueueAdministration;
   workflows: Workflows;
+  files: Pick<Files, 'storage'>;
   payloads: Pick<PayloadStore, 'deletePayloads'>;
   deliveries: Pick<DeliveryStore, 'list' | 'find' | 'listAttempts' | 'replay'>;
   webhookKeys: Pick<SigningKeys, 'published' | 'list' | 'rotate'>;

@@ -90,7 +90,6 @@ export function createRunMethods(deps: RunDeps): ControllerPart<'run'> {
           code: { ...code, callable },
           authMode,
           settings,
-          clientHosts: call.origin.hosts,
         });
         const signals = deps.endOfRuns ? [call.signal, deps.endOfRuns] : [call.signal];
         yield* followRun(run, call, envId, AbortSignal.any(signals));

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,11 +9,13 @@ import {
   createGrpcWebTransport,
   Http2SessionManager,
 } from '@connectrpc/connect-node';
+import { pino } from 'pino';
 import { systemClock } from '@lanner/protocol';
 import { IsolateController } from '@lanner/protocol/controller';
 import type { Account } from '../../auth/accounts.ts';
 import type { KeyGrant } from '../../auth/keys.ts';
 import { createChangeFeed } from '../../lib/change-feed.ts';
+import { createFiles } from '../../files/create-files.ts';
 import type { RunnerLogs } from '../../observe/runner-logs.ts';
 import { createClearPort } from '../../ports/clear-port.ts';
 import { createPortListeners } from '../../ports/port-handlers.ts';
@@ -80,8 +83,18 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
   };
   const dueWebhooks: string[] = [];
   let isServing = true;
+  const files = await createFiles({
+    ...store,
+    folder: join(folder, 'objects'),
+    secret: randomBytes(32),
+    urls: { host: '127.0.0.1', domain: null, publicUrl: null },
+    tlsPort: () => 8443,
+    clock: systemClock,
+    log: pino({ level: 'silent' }),
+  });
   const deps = {
     ...store,
+    files,
     fleet,
     driver,
     runnerLogs,
@@ -101,8 +114,12 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
       addresses: { domain: null, publicUrl: null },
       log,
       handlers: {
-        request: (request, response, route) =>
-          route.role === 'rpc' ? rpc(request, response, route) : rest(request, response, route),
+        request(request, response, route) {
+          if (route.role === 'rpc') return rpc(request, response, route);
+          if (route.role === 'cdn') return files.handleCdn(request, response, route);
+          if (route.role === 'kv') return files.handleKeyValues(request, response, route);
+          return rest(request, response, route);
+        },
         upgrade: (_request, socket) => void socket.destroy(),
       },
     }),
@@ -161,6 +178,7 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
     async stop() {
       sessions.abort();
       await port.stop(0);
+      await files.stop();
       await store.close();
       await rm(folder, { recursive: true, force: true });
     },

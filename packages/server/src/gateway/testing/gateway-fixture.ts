@@ -176,7 +176,11 @@ export async function createFixture(options: FixtureOptions = {}): Promise<Fixtu
   const routeOf = (request: { url?: string | undefined }, scheme: 'http' | 'https' = 'http'): Route => ({
     role: options.role ?? 'run',
     path: request.url!,
-    origin: { mode: 'domain', scheme, hosts: { grpcHost: '', restHost: '', runHost: '', queueHost: '', wsHost: '' } },
+    origin: {
+      mode: 'domain',
+      scheme,
+      hosts: { grpcHost: '', restHost: '', runHost: '', queueHost: '', wsHost: '', cdnHost: '', kvHost: '' },
+    },
   });
   const onRequest = (request: AnyRequest, response: AnyResponse): void =>
     gateway.handle(request, response, routeOf(request));

@@ -107,7 +107,15 @@ export function createSchedulerHarness(overrides: Partial<SchedulerDeps> = {}): 
     } as unknown as RunnerLogs,
     modeOf: async () => 0o100644,
     platform: {
-      hosts: () => ({ grpcHost: 'g', restHost: 'r', runHost: 'u', queueHost: 'q', wsHost: 'w' }),
+      hosts: () => ({
+        grpcHost: 'g',
+        restHost: 'r',
+        runHost: 'u',
+        queueHost: 'q',
+        wsHost: 'w',
+        cdnHost: 'c',
+        kvHost: 'k',
+      }),
     },
     checkPort: async () => true,
     ...overrides,

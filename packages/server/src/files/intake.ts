@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { statfs } from 'node:fs/promises';
+import { isLannerError, LannerError } from '@lanner/protocol';
+
+/** Bytes as they arrive, with what is known of them beforehand. */
+export interface Incoming {
+  bytes: AsyncIterable<Uint8Array>;
+  /** As the sender announced it; null where it did not. */
+  announcedBytes: number | null;
+}
+
+/** What was counted and hashed while bytes went by. */
+export interface Intake {
+  sizeBytes: number;
+  /** Lower-case hex, once all went by. */
+  sha256: string;
+}
+
+/**
+ * Counts and hashes bytes on their way to `write`, one chunk at a time: a slow disk slows the sender down.
+ *
+ * @param limit.bytes most that may come.
+ * @throws LannerError `payload_too_large`, before the first byte where the size was announced; `client_disconnected` when fewer
+ * bytes came than announced; `storage_full`. `write` sees the failure too, so that nothing half stays.
+ */
+export async function takeIn(
+  incoming: Incoming,
+  limit: { bytes: number; what: string },
+  write: (bytes: AsyncIterable<Uint8Array>) => Promise<void>,
+): Promise<Intake> {
+  const { announcedBytes } = incoming;
+  if (announcedBytes !== null && announcedBytes > limit.bytes) throw tooLarge(limit);
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  const counted = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of incoming.bytes) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > limit.bytes) throw tooLarge(limit);
+      hash.update(chunk);
+      yield chunk;
+    }
+    if (announcedBytes !== null && sizeBytes !== announcedBytes) {
+      throw new LannerError('client_disconnected', `${sizeBytes} of ${announcedBytes} bytes arrived.`);
+    }
+  };
+  await storing(() => write(counted()));
+  return { sizeBytes, sha256: hash.digest('hex') };
+}
+
+/** Runs something that writes to disk; a full disk or quota becomes `storage_full`. */
+export async function storing<T>(write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (isLannerError(error) || !isDiskFull(error)) throw error;
+    throw diskFull(error);
+  }
+}
+
+/**
+ * Refuses what would leave the disk too full for the rest of the platform.
+ * @param announcedBytes null: not known beforehand.
+ * @throws LannerError `storage_full`.
+ */
+export async function checkFreeSpace(
+  folder: string,
+  announcedBytes: number | null,
+  reservedBytes: number,
+): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize - (announcedBytes ?? 0) < reservedBytes) throw diskFull();
+}
+
+const diskFullCodes: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+function isDiskFull(error: unknown): boolean {
+  return diskFullCodes.has((error as NodeJS.ErrnoException | undefined)?.code);
+}
+
+function diskFull(cause?: unknown): LannerError {
+  return new LannerError(
+    'storage_full',
+    'The disk of this platform is full, so nothing was stored. Delete files, or give it more space.',
+    { cause },
+  );
+}
+
+function tooLarge({ bytes, what }: { bytes: number; what: string }): LannerError {
+  return new LannerError('payload_too_large', `${what} may have ${bytes} bytes at most.`);
+}
