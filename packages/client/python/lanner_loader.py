@@ -437,9 +437,23 @@ def describe(error, request):
     inside_fal = module.startswith(("fal.", "isolate", "grpc"))
     is_value = isinstance(error, (ValueError, AssertionError)) and frames and is_fal(frames[-1][0])
     if request["action"] == "run" and not inside_fal and not is_value:
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        text = own_traceback(error)
         return {"code": "function_raised", "message": f"{type(error).__name__}: {error}", "exception": type(error).__name__, "traceback": text}
     return {"code": "", "kind": type(error).__name__, "message": str(error) or type(error).__name__}
+
+
+def own_traceback(error):
+    """The traceback of user code: frames of what called it, here and in fal, say nothing to its author."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    inside = [index for index, (frame, _) in enumerate(frames) if is_fal(frame) or is_machinery(frame)]
+    own = frames[inside[-1] + 1 :] if inside else frames
+    lines = traceback.format_list(traceback.StackSummary.extract(iter(own or frames)))
+    return "".join(["Traceback (most recent call last):\n", *lines, *traceback.format_exception_only(type(error), error)])
+
+
+def is_machinery(frame):
+    name = frame.f_globals.get("__name__") or ""
+    return frame.f_globals is globals() or name.split(".")[0] in ("isolate", "isolate_proto", "grpc")
 
 
 def is_fal(frame):

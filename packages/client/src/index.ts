@@ -13,7 +13,7 @@ export {
 
 export type { CallOptions, EnvironmentCallOptions } from './transport/call-options.ts';
 export type { Listing } from './transport/listing.ts';
-export type { Fetch } from './transport/http-client.ts';
+export type { Fetch } from './transport/http-transport.ts';
 export type { Environment } from './resolve/environment.ts';
 export { inspectSettings, type SettingsReport } from './resolve/inspect-settings.ts';
 
@@ -28,6 +28,7 @@ export type {
 } from './namespaces/apps.ts';
 export type { RunnersListOptions, RunnersNamespace, RunnersStopOptions } from './namespaces/runners.ts';
 export type { FollowLogsOptions, LogEntry, LogsOptions } from './namespaces/runner-logs.ts';
+export type { RunnerSessionOptions, TerminalSize } from './namespaces/runner-session.ts';
 export type { KeysCreateOptions, KeysNamespace } from './namespaces/keys.ts';
 export type { SecretsNamespace, SecretsSetOptions } from './namespaces/secrets.ts';
 export type { EnvironmentsCreateOptions, EnvironmentsNamespace } from './namespaces/environments.ts';

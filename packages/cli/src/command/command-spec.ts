@@ -53,6 +53,8 @@ export interface CommandSpec {
   subcommands?: readonly CommandSpec[];
   /** How the words of a command that follows (`exec`) are shown in its usage; they arrive as `command`. */
   trailingCommand?: { summary: string; required: boolean };
+  /** Deals with signals itself: it runs a server or another program. */
+  ownSignals?: boolean;
   /** Returns the exit code; nothing is 0. */
   run?: (input: CommandInput, context: CommandContext) => Promise<number | void> | number | void;
 }

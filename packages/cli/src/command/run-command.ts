@@ -3,9 +3,6 @@ import { AbortedError, isClientFailure } from '../output.ts';
 import { processTerminal } from '../terminal/terminal.ts';
 import type { CommandInput, CommandSpec } from './command-spec.ts';
 
-/** Commands that deal with signals themselves: they run servers or other programs. */
-export const ownSignals: ReadonlySet<string> = new Set(['serve', 'exec', 'stop', 'env']);
-
 /**
  * Runs a command: gives it the terminal, a client when it asks for one, and a signal that fires at Ctrl-C. The first
  * signal lets it stop cleanly; the second ends the process as it would without us.
@@ -18,7 +15,7 @@ export async function runCommand(
 ): Promise<number> {
   const environment = process.env;
   const stop = new AbortController();
-  const listening = ownSignals.has(spec.name) ? [] : (['SIGINT', 'SIGTERM', 'SIGHUP'] as const);
+  const listening = spec.ownSignals ? [] : (['SIGINT', 'SIGTERM', 'SIGHUP'] as const);
   const onSignal = (): void => {
     for (const name of listening) process.off(name, onSignal);
     stop.abort();

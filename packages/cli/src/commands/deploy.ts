@@ -169,12 +169,12 @@ async function deploy(input: DeployInput, context: CommandContext): Promise<void
   const suffix = `${environmentName ? ` --env ${environmentName}` : ''}${input.team ? ` --team ${input.team}` : ''}`;
   const { check, progress } = signs(terminal.isUnicode);
   if (detached) {
-    terminal.note(terminal.noteStyle(['bold', 'yellow'], `${progress} Deployment started (detached)`));
-    terminal.note(
+    terminal.print(terminal.style(['bold', 'yellow'], `${progress} Deployment started (detached)`));
+    terminal.print(
       'The rollout is still in progress: the new revision already receives traffic while its runners start up, and a failed rollout is not rolled back automatically.',
     );
-  } else terminal.note(terminal.noteStyle(['bold', 'green'], `${check} Deployed successfully`));
-  terminal.note('');
+  } else terminal.print(terminal.style(['bold', 'green'], `${check} Deployed successfully`));
+  terminal.print('');
   printDeployment(terminal, deployment, {
     urls: urlOutputOf(context.environment),
     detached,

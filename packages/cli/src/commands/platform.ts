@@ -8,6 +8,7 @@ const dataDirOption: OptionSpec = {
 export const serveCommand = defineCommand<Parameters<typeof import('./serve.ts').serve>[0]>({
   name: 'serve',
   summary: '',
+  ownSignals: true,
   options: [
     dataDirOption,
     { flags: '--port <number>', summary: 'TLS port; 0 picks a free one (LANNER_PORT, default 8443)' },
@@ -59,6 +60,7 @@ export const serveCommand = defineCommand<Parameters<typeof import('./serve.ts')
 export const stopCommand = defineCommand<{ dataDir?: string; timeout: string }>({
   name: 'stop',
   summary: '',
+  ownSignals: true,
   options: [
     dataDirOption,
     { flags: '--timeout <seconds>', summary: 'how long to wait for running requests', default: '60' },
@@ -89,6 +91,7 @@ export const envCommand = defineCommand<Parameters<typeof import('./env.ts').env
 export const execCommand = defineCommand<{ dataDir?: string; command: string[] }>({
   name: 'exec',
   summary: '',
+  ownSignals: true,
   options: [dataDirOption],
   trailingCommand: { summary: 'Everything from the first word or -- on is the command.', required: true },
   run: async ({ command, ...options }) => (await import('./exec.ts')).exec(options, command),

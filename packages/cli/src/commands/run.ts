@@ -2,7 +2,7 @@ import type { AuthMode } from '@lanner/client';
 import type { CommandContext, ConnectionOptions } from '../command/command-context.ts';
 import { defineCommand } from '../command/command-spec.ts';
 import { connectionOptions, environmentNameOf, environmentOption, parseInteger } from '../command/shared-options.ts';
-import { AbortedError, CommandError, UsageError } from '../output.ts';
+import { AbortedError, CommandError, UsageError, isClientFailure } from '../output.ts';
 import { rule, signs } from '../terminal/text-blocks.ts';
 import { DeployProgressView } from './deploy-progress.ts';
 import { authExplanations, pagesOf, urlOutputOf } from './deploy-result.ts';
@@ -104,7 +104,11 @@ async function run(input: RunInput, context: CommandContext): Promise<void> {
   } catch (error) {
     view.stop();
     // what has no JSON form ran to its end all the same
-    if ((error as { code?: string }).code === 'result_not_json') return;
+    if (isClientFailure(error) && error.code === 'result_not_json') return;
+    if (isClientFailure(error) && error.code === 'function_raised') {
+      const { traceback } = error.details;
+      if (typeof traceback === 'string') terminal.note(terminal.noteStyle('dim', traceback.trimEnd()));
+    }
     if (signal.aborted) throw new AbortedError('The app and its runners are gone.');
     throw error;
   } finally {

@@ -3,6 +3,8 @@ import { defineCommand, type CommandSpec } from '../command/command-spec.ts';
 import { sinceOption } from '../command/parse-time.ts';
 import { printJson } from '../command/render.ts';
 import { connectionOptions, outputOptions, type OutputInput } from '../command/shared-options.ts';
+import { logsCommand } from './runner-logs.ts';
+import { execOnRunnerCommand, shellCommand } from './runner-session.ts';
 import { printGpus, printRunners, runnersToJson, stateOption, statesOf } from './runner-tables.ts';
 
 type RunnerInput = ConnectionOptions & { id: string };
@@ -60,4 +62,8 @@ const gpus = defineCommand<ConnectionOptions & OutputInput>({
   },
 });
 
-export const runnersCommand: CommandSpec = { name: 'runners', summary: '', subcommands: [stop, kill, list, gpus] };
+export const runnersCommand: CommandSpec = {
+  name: 'runners',
+  summary: '',
+  subcommands: [stop, kill, list, gpus, logsCommand, shellCommand, execOnRunnerCommand],
+};

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { isClientError } from '../errors/client-error.ts';
-import { findProject, resolveReference, splitReference } from './app-reference.ts';
+import { checkProjectApp, findProject, resolveReference, splitReference } from './app-reference.ts';
 
 const code = (wanted: string) => (error: unknown) => isClientError(error) && error.code === wanted;
 
@@ -37,6 +37,16 @@ describe('references to apps', () => {
     for (const name of ['my-app', 'dir/thing', 'app.txt']) {
       assert.deepEqual(resolveReference(name, folder), { kind: 'project', name });
     }
+  });
+
+  test('to an app of no project, or that the project does not have, say what there is', () => {
+    assert.throws(() => checkProjectApp('my-app', folder), /no pyproject\.toml was found/);
+    write('pyproject.toml', '[tool.fal.apps.one]\nref = "one.py"\n');
+    checkProjectApp('one', folder);
+    assert.throws(
+      () => checkProjectApp('two', folder),
+      (error) => code('pyproject_invalid')(error) && /"one"/.test((error as { advice: string }).advice),
+    );
   });
 
   test('that lead nowhere say so', () => {

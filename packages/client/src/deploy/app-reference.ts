@@ -51,6 +51,28 @@ export function splitReference(reference: string): [location: string, name: stri
   return at > 1 ? [reference.slice(0, at), reference.slice(at + 2)] : [reference, undefined];
 }
 
+/**
+ * Fails when a project reference cannot be found, before Python is asked, and says what there is.
+ * @throws DeployError `pyproject_invalid`
+ */
+export function checkProjectApp(name: string, cwd: string): void {
+  const project = findProject(cwd);
+  if (project === undefined) {
+    throw new DeployError('pyproject_invalid', `There is no app "${name}": no pyproject.toml was found above ${cwd}.`, {
+      advice: 'Name a file, e.g. "app.py::MyApp", or go into the folder of the project.',
+    });
+  }
+  const apps = appNames(project);
+  if (apps.includes(name)) return;
+  throw new DeployError('pyproject_invalid', `There is no app "${name}" in ${project}.`, {
+    advice:
+      apps.length > 0
+        ? `It defines ${apps.map((app) => `"${app}"`).join(', ')}.`
+        : 'It defines none: add a table [tool.fal.apps.<name>], or name a file.',
+    details: { candidates: apps },
+  });
+}
+
 function discover(cwd: string): ResolvedReference {
   const project = findProject(cwd);
   const apps = project === undefined ? [] : appNames(project);

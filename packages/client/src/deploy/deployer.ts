@@ -6,7 +6,7 @@ import { ConfigurationError, type ClientError } from '../errors/client-error.ts'
 import type { Settings } from '../resolve/settings.ts';
 import type { GrpcConnection } from '../transport/grpc-connection.ts';
 import type { HttpClient } from '../transport/http-client.ts';
-import { resolveReference, type AppReference, type ResolvedReference } from './app-reference.ts';
+import { checkProjectApp, resolveReference, type AppReference, type ResolvedReference } from './app-reference.ts';
 import { fromLoaderError } from './loader-error.ts';
 import { checkDeployOptions } from './check-deploy-options.ts';
 import type { DeployOptions, DeployPhase, Deployment, LoadOptions, RunReferenceOptions } from './deploy-types.ts';
@@ -76,6 +76,7 @@ export class Deployer {
 
   async #load(resolved: ResolvedReference, options: LoadOptions, request: LoaderRequest): Promise<unknown> {
     const cwd = options.cwd ?? process.cwd();
+    if (resolved.kind === 'project') checkProjectApp(resolved.name, cwd);
     const tell = options.onProgress ?? (() => undefined);
     const timeout = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs);
     const signals = [options.signal, timeout].filter((signal) => signal !== undefined);

@@ -12,6 +12,8 @@ export interface LogEntry {
   level: string;
   message: string;
   labels: Record<string, string>;
+  /** Everything the platform tells about the line, as sent. */
+  fields: Record<string, unknown>;
 }
 
 export interface LogsOptions extends CallOptions {
@@ -23,12 +25,16 @@ export interface LogsOptions extends CallOptions {
   until?: Date | undefined;
   /** Only so many of the newest lines. */
   last?: number | undefined;
+  /** Only so many of the oldest lines. */
+  first?: number | undefined;
 }
 
 export interface FollowLogsOptions extends CallOptions {
   search?: string | undefined;
   /** Default: a minute ago. */
   since?: Date | undefined;
+  /** Default: as long as the runner lives. */
+  until?: Date | undefined;
 }
 
 const pageSize = 1000;
@@ -74,13 +80,15 @@ export class RunnerLogs {
         if (enough || next === null || atStart || next === until) break;
         until = next;
       }
-      return newestFirst.slice(0, options.last ?? newestFirst.length).reverse();
+      const oldestFirst = newestFirst.slice(0, options.last ?? newestFirst.length).reverse();
+      return oldestFirst.slice(0, options.first ?? oldestFirst.length);
     });
   }
 
   async *follow(runnerId: string, options: FollowLogsOptions): AsyncGenerator<LogEntry, void, undefined> {
     const since = options.since ?? new Date(Date.now() - 60_000);
     const query = new URLSearchParams({ job_id: runnerId, since: since.toISOString() });
+    if (options.until) query.set('until', options.until.toISOString());
     if (options.search !== undefined) query.set('search', options.search);
     const response = await this.#http.send(`${this.#settings.hosts().restUrl}/logs/stream?${query.toString()}`, {
       ...callPart(options),
@@ -104,6 +112,7 @@ function toLogEntry(value: unknown): LogEntry {
     level: String(record['level'] ?? 'info'),
     message: String(record['message'] ?? ''),
     labels: (record['labels'] as Record<string, string> | undefined) ?? {},
+    fields: record,
   };
 }
 

@@ -6,6 +6,7 @@ import type { GrpcConnection } from '../transport/grpc-connection.ts';
 import { Listing } from '../transport/listing.ts';
 import type { MetricsReader } from './metrics.ts';
 import type { FollowLogsOptions, LogEntry, LogsOptions, RunnerLogs } from './runner-logs.ts';
+import { runSession, type RunnerSessionOptions } from './runner-session.ts';
 
 export interface RunnersListOptions extends CallOptions {
   /** Also runners that ended after this time (at most a day ago). */
@@ -81,5 +82,18 @@ export class RunnersNamespace {
   /** What a runner writes from now on (and since a minute ago), until it ends or the loop is left. */
   followLogs(runnerId: string, options: FollowLogsOptions = {}): AsyncGenerator<LogEntry, void, undefined> {
     return this.#logs.follow(runnerId, options);
+  }
+
+  /**
+   * Runs a command inside a runner and resolves with its exit code.
+   * @throws ServerError `not_supported_by_server` where runners cannot be entered
+   */
+  exec(runnerId: string, command: readonly string[], options: RunnerSessionOptions = {}): Promise<number> {
+    return runSession(this.#rpc, runnerId, command, options);
+  }
+
+  /** Opens a login shell inside a runner, under a terminal; resolves with its exit code. */
+  shell(runnerId: string, options: RunnerSessionOptions = {}): Promise<number> {
+    return runSession(this.#rpc, runnerId, undefined, options);
   }
 }
