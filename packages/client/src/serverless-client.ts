@@ -27,7 +27,9 @@ import { createSettings } from './resolve/settings.ts';
 import { createTeamLookup } from './resolve/team.ts';
 import type { CallOptions } from './transport/call-options.ts';
 import { GrpcConnection } from './transport/grpc-connection.ts';
-import { HttpClient, type Fetch } from './transport/http-client.ts';
+import { HttpClient } from './transport/http-client.ts';
+import { createFetchTransport, type Fetch } from './transport/http-transport.ts';
+import { createNodeTransport } from './transport/node-transport.ts';
 
 /** Where and as whom. Everything left out is found when it is first needed. */
 export interface ServerlessClientOptions {
@@ -75,7 +77,11 @@ export class ServerlessClient {
     const settings = createSettings(options, options.environment ?? processEnvironment());
     const teamUserId = createTeamLookup(settings, () => this.#http);
     this.#rpc = new GrpcConnection(settings, teamUserId);
-    this.#http = new HttpClient(settings, teamUserId, options.fetch);
+    this.#http = new HttpClient(
+      settings,
+      teamUserId,
+      options.fetch ? createFetchTransport(options.fetch) : createNodeTransport(settings.environment),
+    );
     this.#calls = new AppCalls(settings, this.#http);
     this.#deployer = new Deployer(settings, this.#rpc, this.#http);
     const metrics = new MetricsReader(settings, this.#http);

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ConnectionError, ServerError, type ClientError } from '../errors/client-error.ts';
 import type { Settings } from '../resolve/settings.ts';
 import type { CallOptions } from '../transport/call-options.ts';
 import { readJson, type HttpClient } from '../transport/http-client.ts';
 import { withRetries, type RetryPolicy } from '../transport/retry.ts';
+import { sleep } from '../transport/sleep.ts';
 import { readServerSentEvents } from '../transport/server-sent-events.ts';
 import { endpointUrl, parseAppId } from './app-id.ts';
 import { callError } from './call-error.ts';
@@ -115,7 +115,7 @@ export class AppCalls {
         const status = await request.status({ logs: options.logs, signal });
         options.onStatus?.(status);
         if (status.status === 'COMPLETED') return await request.result({ signal });
-        await sleep(options.pollIntervalMs ?? 500, undefined, signal ? { signal } : {});
+        await sleep(options.pollIntervalMs ?? 500, signal);
       }
     } catch (error) {
       if (!signal?.aborted) throw error;

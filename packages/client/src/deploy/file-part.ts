@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import type { BodySource } from '../transport/http-client.ts';
+import type { BodySource } from '../transport/http-transport.ts';
 
 /** Read and sent at a time. */
 const pieceBytes = 1024 * 1024;

@@ -8,6 +8,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { isClientError } from '../errors/client-error.ts';
 import { createSettings } from '../resolve/settings.ts';
 import { HttpClient } from '../transport/http-client.ts';
+import { createNodeTransport } from '../transport/node-transport.ts';
 import { FileUploader, type AppFile } from './upload-files.ts';
 
 const megabyte = 1024 * 1024;
@@ -46,7 +47,7 @@ describe('uploads of app files', () => {
     await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
     const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     const settings = createSettings({ host, apiKey: 'a:b' }, { ISOLATE_TEST_MODE: '1' });
-    http = new HttpClient(settings, () => Promise.resolve(undefined));
+    http = new HttpClient(settings, () => Promise.resolve(undefined), createNodeTransport(settings.environment));
     uploader = new FileUploader(settings, http);
   });
   after(async () => {

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { ConfigurationError } from '../errors/client-error.ts';
-import { falHome, type ConfigFile } from './config-file.ts';
+import type { ConfigFile } from './config-file.ts';
 import { readFlag, readVariable, type Environment } from './environment.ts';
 
 /** What a call is signed with. */
@@ -63,16 +61,6 @@ export function resolveCredentials(sources: CredentialSources): Credentials {
   );
 }
 
-/** Reads the login token file where it is. */
-export function readLoginFile(environment: Environment): { path: string; text: string | undefined } {
-  const path = join(falHome(environment), 'auth0_token');
-  try {
-    return { path, text: readFileSync(path, 'utf8') };
-  } catch {
-    return { path, text: undefined };
-  }
-}
-
 /** The headers that sign a plain HTTP call. */
 export function httpHeaders(credentials: Credentials, teamUserId: string | undefined): Record<string, string> {
   if (credentials.kind === 'key') return { authorization: `Key ${credentials.keyId}:${credentials.keySecret}` };
@@ -122,7 +110,7 @@ function tokenIsFresh(token: string, nowMs: number): boolean {
   const payload = token.split('.')[1];
   if (payload === undefined || token.split('.').length !== 3) return false;
   try {
-    const { exp } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as { exp?: unknown };
+    const { exp } = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/'))) as { exp?: unknown };
     return typeof exp !== 'number' || exp * 1000 - nowMs >= tokenMarginMs;
   } catch {
     return false;

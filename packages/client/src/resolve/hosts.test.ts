@@ -102,6 +102,23 @@ describe('hosts', () => {
     assert.equal(resolveHosts(environment, 'api.b.example', undefined).accountUrl, 'https://rest.b.example');
   });
 
+  test('of a host given in code lead calls there too: by path, or by the names of a domain', () => {
+    const environment = {
+      FAL_GRPC_HOST: 'a.example',
+      FAL_RUN_HOST: 'a.example/run',
+      FAL_QUEUE_RUN_HOST: 'q.a.example',
+    };
+    const byPath = resolveHosts(environment, 'localhost:8443', undefined);
+    assert.equal(byPath.runUrl, 'https://localhost:8443/run');
+    assert.equal(byPath.queueUrl, 'https://localhost:8443/queue');
+    const byName = resolveHosts(environment, 'api.b.example', undefined);
+    assert.equal(byName.runUrl, 'https://b.example');
+    assert.equal(byName.queueUrl, 'https://queue.b.example');
+    const same = resolveHosts(environment, 'a.example', undefined);
+    assert.equal(same.runUrl, 'https://a.example/run');
+    assert.equal(same.queueUrl, 'https://q.a.example');
+  });
+
   test('of a profile count when no variable does', () => {
     const profile = { value: 'api.profile.example', from: 'the profile' };
     assert.equal(resolveHosts({}, undefined, profile).grpc, 'api.profile.example');

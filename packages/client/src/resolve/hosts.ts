@@ -19,8 +19,9 @@ const defaultHost = 'api.alpha.fal.ai';
  * The hosts of a platform from a gRPC host and the variables, as the official client derives them.
  *
  * Two rules of it are kept although they look alike: `accountUrl` honours `FAL_REST_HOST`; `restUrl` is the gRPC host with
- * the first `api` anywhere turned into `rest`. One is not: a `host` given in code leads `accountUrl` too, so that files are
- * never uploaded to another platform than the app.
+ * the first `api` anywhere turned into `rest`. One is not: a `host` given in code leads all others too, so that files and
+ * calls never reach another platform than the app. Without `api` in front it is a Lanner that has everything on one host
+ * and tells it apart by path.
  * @throws ConfigurationError `invalid_host` for a scheme, a path, or a `FAL_HOST` or profile host without leading `api`.
  */
 export function resolveHosts(
@@ -32,8 +33,10 @@ export function resolveHosts(
   const grpc = chooseHost(environment, explicitHost, profileHost).value;
   const scheme = testMode || readFlag(environment, 'ISOLATE_AUTH_DISABLED') ? 'http' : 'https';
   const restHost = readVariable(environment, 'REST_HOST')?.value;
-  const run = readVariable(environment, 'RUN_HOST')?.value ?? deriveRunHost(grpc);
-  const queue = readVariable(environment, 'QUEUE_RUN_HOST')?.value ?? `queue.${run}`;
+  const variables = explicitHost && explicitHost !== variableHost(environment) ? {} : environment;
+  const hasPaths = explicitHost !== undefined && explicitHost !== '' && !testMode && !grpc.startsWith('api.');
+  const run = readVariable(variables, 'RUN_HOST')?.value ?? (hasPaths ? `${grpc}/run` : deriveRunHost(grpc));
+  const queue = readVariable(variables, 'QUEUE_RUN_HOST')?.value ?? (hasPaths ? `${grpc}/queue` : `queue.${run}`);
   const leading = grpc.startsWith('api') ? grpc.replace('api', 'rest') : grpc;
   return {
     grpc,
@@ -55,7 +58,7 @@ export function chooseHost(
 ): { value: string; from: string | null } {
   const explicit = explicitHost
     ? { value: explicitHost, from: 'the option host' }
-    : firstOf(environment, ['LANNER_GRPC_HOST', 'LANNER_HOST', 'FAL_GRPC_HOST']);
+    : firstOf(environment, unguardedNames);
   if (explicit) return { value: checked(explicit), from: explicit.from };
   const found = firstOf(environment, ['FAL_HOST']) ?? profileHost;
   if (found === undefined) return { value: defaultHost, from: null };
@@ -66,6 +69,12 @@ export function chooseHost(
 export function deriveRunHost(grpcHost: string): string {
   return grpcHost.replace('api.', '').replace('alpha.', '').replace('.ai', '.run');
 }
+
+/** Variables whose host is taken as it is. */
+const unguardedNames = ['LANNER_GRPC_HOST', 'LANNER_HOST', 'FAL_GRPC_HOST'];
+
+const variableHost = (environment: Environment): string | undefined =>
+  firstOf(environment, [...unguardedNames, 'FAL_HOST'])?.value;
 
 function firstOf(environment: Environment, names: string[]): { value: string; from: string } | undefined {
   for (const from of names) {

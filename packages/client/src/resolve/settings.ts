@@ -1,8 +1,9 @@
 import { ConfigurationError } from '../errors/client-error.ts';
 import { readConfigFile, type ConfigFile } from './config-file.ts';
-import { readLoginFile, resolveCredentials, type Credentials } from './credentials.ts';
+import { resolveCredentials, type Credentials } from './credentials.ts';
 import { readVariable, type Environment } from './environment.ts';
 import { resolveHosts, type Hosts } from './hosts.ts';
+import { readLoginFile } from './login-file.ts';
 
 /** What a client was told in code. */
 export interface SettingsInput {

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from './sleep.ts';
 
 /** When and how often a call is repeated. */
 export interface RetryPolicy {
@@ -24,7 +24,10 @@ export async function withRetries<T>(
     } catch (error) {
       if (attempt >= policy.attempts || signal?.aborted || !policy.shouldRetry(error)) throw error;
       const wait = Math.min(delayMs, policy.longestDelayMs) * (1 - policy.jitter + 2 * policy.jitter * Math.random());
-      const stopped = await sleep(wait, false, signal ? { signal } : {}).catch(() => true);
+      const stopped = await sleep(wait, signal).then(
+        () => false,
+        () => true,
+      );
       if (stopped) throw error;
       delayMs *= 2;
     }
