@@ -11,6 +11,7 @@ export {
 export { dataDirLayout, defaultDataRoot, ensureDataDir, type DataDir } from './data-dir.ts';
 export { falDomains } from './fal-hosts.ts';
 export { isDataDirLocked } from './lock.ts';
+export { isSupervisorOf, processCommand } from '../lib/process-command.ts';
 export { readOrCreateToken, readFileIfPresent } from './private-file.ts';
 export { findRunningServer, type RunState } from './run-state.ts';
 export type { RunningServer } from './running-server.ts';

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock, type StartRunnerRequest, type SupervisorEvent } from '@lanner/protocol';
 import { pino } from 'pino';
 import { createProcessDriver, type ProcessDriver } from './process-driver.ts';
+import { defaultSupervisorPatience, type SupervisorPatience } from './supervisor-patience.ts';
 import { runnerDriverConformance, type RunnerBehaviour } from './testing/runner-driver.conformance.ts';
 
 const supervisorEntry = fileURLToPath(new URL('./testing/fake-supervisor-main.ts', import.meta.url));
@@ -164,6 +165,90 @@ describe('the supervisor process', () => {
     events.length = 0;
     await driver.startRunner(aRequest('serve'));
     await nextEvent((event) => event.type === 'runner.phase' && event.phase === 'ready');
+  });
+
+  describe('that hangs', () => {
+    const hasty = { ...defaultSupervisorPatience, answerMs: 200, silenceMs: 200, greetingMs: 50, endMarginMs: 100 };
+    const open = (more: Partial<SupervisorPatience>): ProcessDriver => {
+      const patience = { ...hasty, ...more };
+      return createProcessDriver({ dataDir, supervisorEntry, clock: systemClock, log, patience });
+    };
+    let hung: number | null = null;
+    const hang = (pid: number): void => {
+      hung = pid;
+      process.kill(pid, 'SIGSTOP');
+    };
+    const goOn = (): void => {
+      if (hung !== null) process.kill(hung, 'SIGCONT');
+      hung = null;
+    };
+    afterEach(() => {
+      try {
+        goOn();
+      } catch {
+        // It was killed, as it should be.
+      }
+    });
+
+    it('is ended and replaced once it has not answered for too long; its runners are told as killed', async () => {
+      driver = open({ hangMs: 400 });
+      driver.onEvent((event) => void events.push(event));
+      await driver.start();
+      const lost = aRequest('serve');
+      await driver.startRunner(lost);
+      const pid = await pidOf();
+      hang(pid);
+      await nextEvent((event) => event.type === 'runner.exited' && event.runnerId === lost.runnerId);
+      assert.notEqual(await reconnected(pid), pid);
+      assert.throws(() => process.kill(pid, 0), /ESRCH/);
+    });
+
+    it('for a while only goes on with its runners', async () => {
+      driver = open({ hangMs: 600_000 });
+      driver.onEvent((event) => void events.push(event));
+      await driver.start();
+      await driver.startRunner(aRequest('serve'));
+      await nextEvent((event) => event.type === 'runner.phase' && event.phase === 'ready');
+      const pid = await pidOf();
+      hang(pid);
+      await assert.rejects(driver.status(), { code: 'supervisor_unavailable' });
+      goOn();
+      await driver.startRunner(aRequest('serve'));
+      assert.equal(await pidOf(), pid);
+      assert.equal(
+        events.some((event) => event.type === 'runner.exited'),
+        false,
+      );
+    });
+
+    it('and is found at start is waited for, then named with what to do', async () => {
+      driver = open({});
+      await driver.start();
+      const pid = await pidOf();
+      await driver.stop();
+      hang(pid);
+      driver = open({ adoptionMs: 100 });
+      await assert.rejects(driver.start(), (error: { code: string; message: string }) => {
+        assert.equal(error.code, 'supervisor_unavailable');
+        assert.match(error.message, new RegExp(`pid ${pid}\\) runs but does not answer.*lanner stop`));
+        return true;
+      });
+      await driver.stop();
+      const patient = open({ adoptionMs: 60_000 });
+      const started = patient.start();
+      goOn();
+      assert.equal((await started).adopted, true);
+      driver = patient;
+    });
+
+    it('is killed when it is told to end', async () => {
+      driver = open({});
+      await driver.start();
+      const pid = await pidOf();
+      hang(pid);
+      await driver.stop({ leaveSupervisor: false, graceMs: 0 });
+      assert.throws(() => process.kill(pid, 0), /ESRCH/);
+    });
   });
 
   it('refuses calls with supervisor_unavailable before it is there', async () => {

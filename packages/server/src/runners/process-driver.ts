@@ -13,8 +13,15 @@ import {
 import type { Logger } from 'pino';
 import { isolationGaps } from './isolation-gaps.ts';
 import type { DriverAdoption, RunnerAddress, RunnerDriver } from './runner-driver.ts';
+import { createSilenceWatch, type SilenceWatch } from './silence-watch.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
-import { createSupervisorProcess, type SupervisorProcess, type SupervisorSession } from './supervisor-process.ts';
+import { defaultSupervisorPatience, type SupervisorPatience } from './supervisor-patience.ts';
+import {
+  createSupervisorProcess,
+  isRefused,
+  type SupervisorProcess,
+  type SupervisorSession,
+} from './supervisor-process.ts';
 
 export interface ProcessDriverSettings {
   /** See SupervisorProcessSettings. */
@@ -24,6 +31,8 @@ export interface ProcessDriverSettings {
   log: Logger;
   /** Default: a process of this machine. */
   supervisor?: SupervisorProcess;
+  /** Default: {@link defaultSupervisorPatience}. */
+  patience?: SupervisorPatience;
 }
 
 export interface ProcessDriver extends RunnerDriver {
@@ -53,6 +62,7 @@ class SupervisorDriver implements ProcessDriver {
   /** Runners whose end has not been told yet. */
   readonly #liveRunners = new Set<string>();
   readonly #stopping = new AbortController();
+  readonly #silence: SilenceWatch;
   #session: SupervisorSession | null = null;
   #lastSeq = 0;
   #ackedSeq = 0;
@@ -66,6 +76,8 @@ class SupervisorDriver implements ProcessDriver {
     this.#clock = settings.clock;
     this.#log = settings.log;
     this.#supervisor = settings.supervisor ?? createSupervisorProcess(settings);
+    const limitMs = (settings.patience ?? defaultSupervisorPatience).hangMs;
+    this.#silence = createSilenceWatch({ clock: this.#clock, log: this.#log, limitMs });
   }
 
   prepare(): void {
@@ -189,7 +201,10 @@ class SupervisorDriver implements ProcessDriver {
       }
       const startedAtMs = this.#clock.monotonicMs();
       try {
-        for await (const event of session.link.events(this.#lastSeq, signal)) this.#deliver(event);
+        for await (const event of session.link.events(this.#lastSeq, signal)) {
+          this.#silence.heard();
+          this.#deliver(event);
+        }
       } catch (error) {
         if (!signal.aborted) this.#log.debug({ err: error }, 'the event stream broke');
       }
@@ -200,15 +215,22 @@ class SupervisorDriver implements ProcessDriver {
     }
   }
 
-  /** True when the supervisor of this session will never answer again; false also while it merely does not answer now. */
+  /**
+   * True when the supervisor of this session will never answer again. While it merely does not answer it may come back;
+   * one that has hung for too long is ended.
+   */
   async #isGone({ link, status: { bootId, pid } }: SupervisorSession): Promise<boolean> {
     try {
+      const status = await link.status(this.#stopping.signal);
+      this.#silence.heard();
       // Another one may have taken its place on the same socket.
-      return (await link.status(this.#stopping.signal)).bootId !== bootId;
+      return status.bootId !== bootId;
     } catch (error) {
       if (this.#stopping.signal.aborted) return false;
       // Nobody listens: its process id says nothing, it may be another's by now.
-      return isRefused(error) || !this.#supervisor.isAlive(pid);
+      if (isRefused(error) || !this.#supervisor.isAlive(pid)) return true;
+      if (!this.#silence.askedInVain(pid)) return false;
+      return this.#supervisor.endHanging(pid);
     }
   }
 
@@ -290,12 +312,6 @@ class SupervisorDriver implements ProcessDriver {
       this.#isAcknowledging = false;
     }
   }
-}
-
-/** True when the socket is there without a listener, or not there. */
-function isRefused(error: unknown): boolean {
-  const code = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code;
-  return code === 'ECONNREFUSED' || code === 'ENOENT';
 }
 
 function unavailable(): LannerError {

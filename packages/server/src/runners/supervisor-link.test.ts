@@ -125,6 +125,7 @@ describe('a driver whose event stream breaks', () => {
       log: pino({ level: 'silent' }),
       supervisor: {
         isAlive: () => true,
+        endHanging: async () => false,
         end: async (session) => session.link.close(),
         ensure: async () => {
           const fresh = createSupervisorLink(supervisor.socketPath);

@@ -16,6 +16,7 @@ import {
 } from '@lanner/protocol';
 import { Pool, type Dispatcher } from 'undici';
 import { readJsonLines } from './json-lines.ts';
+import { defaultSupervisorPatience, type SupervisorPatience } from './supervisor-patience.ts';
 
 /** One supervisor as it is reached over its socket. Speaks `packages/protocol/src/supervisor-api.ts`; keeps no state. */
 export interface SupervisorLink {
@@ -40,20 +41,18 @@ export interface SupervisorLink {
   close(): Promise<void>;
 }
 
-/** A supervisor that does not begin to answer within this time is taken for unreachable. */
-const answerTimeoutMs = 30_000;
-/** The event stream carries heartbeats; silence for this long means that the connection is dead. */
-const silenceMs = 45_000;
-
 /**
  * A link over a Unix socket. Every method throws `supervisor_unavailable` when the supervisor cannot be reached, and
  * otherwise the error that it answered.
  */
-export function createSupervisorLink(socketPath: string): SupervisorLink {
+export function createSupervisorLink(
+  socketPath: string,
+  patience: SupervisorPatience = defaultSupervisorPatience,
+): SupervisorLink {
   const pool = new Pool('http://supervisor', {
     socketPath,
-    headersTimeout: answerTimeoutMs,
-    bodyTimeout: silenceMs,
+    headersTimeout: patience.answerMs,
+    bodyTimeout: patience.silenceMs,
     connect: { timeout: 2_000, socketPath },
   });
 

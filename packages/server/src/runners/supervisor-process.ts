@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { LannerError, supervisorProtocolVersion, type Clock, type SupervisorStatus } from '@lanner/protocol';
 import type { Logger } from 'pino';
 import { holdProcess } from '../lib/hold-process.ts';
+import { isSupervisorOf } from '../lib/process-command.ts';
 import { createSupervisorLink, type SupervisorLink } from './supervisor-link.ts';
+import { defaultSupervisorPatience, type SupervisorPatience } from './supervisor-patience.ts';
 
 export interface SupervisorProcessSettings {
   /** Absolute path of the data folder; the supervisor serves exactly one. */
@@ -13,6 +15,8 @@ export interface SupervisorProcessSettings {
   supervisorEntry: string;
   clock: Clock;
   log: Logger;
+  /** Default: {@link defaultSupervisorPatience}. */
+  patience?: SupervisorPatience | undefined;
 }
 
 /** A supervisor that answers. */
@@ -27,11 +31,14 @@ export interface SupervisorSession {
 export interface SupervisorProcess {
   /**
    * Adopts the supervisor of this data folder when one answers and speaks our protocol version or the one before, else
-   * starts one. Throws `supervisor_unavailable` with the end of its log, or the signal's reason.
+   * starts one. One that lives and does not answer is waited for a while. Throws `supervisor_unavailable` with the end of
+   * its log or with what to do, or the signal's reason.
    */
   ensure(signal: AbortSignal): Promise<SupervisorSession>;
   /** False once the process is known to be gone. */
   isAlive(pid: number): boolean;
+  /** Kills a supervisor that hangs, when the process surely is one. False: it lives on, or is somebody else by now. */
+  endHanging(pid: number): Promise<boolean>;
   /** Ends supervisor and runners; resolves when the process is gone, and kills it when it takes too long. */
   end(session: SupervisorSession, graceMs: number): Promise<void>;
 }
@@ -42,18 +49,15 @@ interface SupervisorFile {
   socket: string;
 }
 
-const firstAnswerMs = 3_000;
-const startTimeoutMs = 20_000;
 const startCheckMs = 10;
-/** On top of the grace period, before a supervisor that should end is killed. */
-const endMarginMs = 5_000;
+const adoptionCheckMs = 200;
 const endCheckMs = 20;
 /** The log of the run before is kept once, so that it cannot grow for ever. */
 const logRotationBytes = 16 * 1024 * 1024;
 const logTailBytes = 2_000;
 
 export function createSupervisorProcess(settings: SupervisorProcessSettings): SupervisorProcess {
-  const { dataDir, clock, log } = settings;
+  const { dataDir, clock, log, patience = defaultSupervisorPatience } = settings;
   const filePath = join(dataDir, 'run', 'supervisor.json');
   const logPath = join(dataDir, 'logs', 'supervisor.log');
   /** Those we started ourselves: their end is seen at once, and they may be killed without mistaking a process. */
@@ -68,22 +72,37 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
     }
   };
 
-  /** null when nobody answers there. */
+  /** `gone`: nobody listens there. `silent`: somebody does, and does not answer. */
   const greet = async (
     file: SupervisorFile,
     signal: AbortSignal,
-  ): Promise<Omit<SupervisorSession, 'adopted'> | null> => {
-    const link = createSupervisorLink(file.socket);
+  ): Promise<Omit<SupervisorSession, 'adopted'> | 'gone' | 'silent'> => {
+    const link = createSupervisorLink(file.socket, patience);
     const timeout = new AbortController();
-    const timer = clock.setTimer(firstAnswerMs, () => timeout.abort(new Error('no answer in time')));
+    const timer = clock.setTimer(patience.greetingMs, () => timeout.abort(new Error('no answer in time')));
     try {
       return { link, status: await link.status(AbortSignal.any([signal, timeout.signal])) };
-    } catch {
+    } catch (error) {
       await link.close();
       signal.throwIfAborted();
-      return null;
+      return isRefused(error) ? 'gone' : 'silent';
     } finally {
       timer.cancel();
+    }
+  };
+
+  /** The supervisor that a file left in the folder tells of; null when there is none any more. */
+  const findPresent = async (signal: AbortSignal): Promise<Omit<SupervisorSession, 'adopted'> | null> => {
+    const untilMs = clock.monotonicMs() + patience.adoptionMs;
+    for (let isFirst = true; ; isFirst = false) {
+      const file = readFile();
+      if (file === null || !isAlive(file.pid)) return null;
+      const answer = await greet(file, signal);
+      if (answer === 'gone') return null;
+      if (answer !== 'silent') return answer;
+      if (isFirst) log.warn({ pid: file.pid }, 'the supervisor of this data folder does not answer yet');
+      if (clock.monotonicMs() >= untilMs) throw hanging(file.pid);
+      await clock.sleep(adoptionCheckMs, signal);
     }
   };
 
@@ -109,7 +128,7 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
     logStart: number,
     signal: AbortSignal,
   ): Promise<SupervisorSession> => {
-    const untilMs = clock.monotonicMs() + startTimeoutMs;
+    const untilMs = clock.monotonicMs() + patience.startMs;
     for (;;) {
       await clock.sleep(startCheckMs, signal);
       if (child.exitCode !== null || child.signalCode !== null) {
@@ -117,10 +136,10 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
         throw notStarted(`The supervisor ended with ${end} before it answered.`, readTail(logFd, logStart));
       }
       const file = readFile();
-      const session = file !== null && file.pid === child.pid ? await greet(file, signal) : null;
-      if (session) return { ...session, adopted: false };
+      const answer = file !== null && file.pid === child.pid ? await greet(file, signal) : 'gone';
+      if (typeof answer === 'object') return { ...answer, adopted: false };
       if (clock.monotonicMs() < untilMs) continue;
-      throw notStarted(`The supervisor did not answer within ${startTimeoutMs / 1000} s.`, readTail(logFd, logStart));
+      throw notStarted(`The supervisor did not answer within ${patience.startMs / 1000} s.`, readTail(logFd, logStart));
     }
   };
 
@@ -149,7 +168,7 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
       } catch (error) {
         // It has no runners yet, and nobody else knows of it.
         child.kill('SIGTERM');
-        if (!(await waitForEnd(child.pid, endMarginMs))) child.kill('SIGKILL');
+        if (!(await waitForEnd(child.pid, patience.endMarginMs))) child.kill('SIGKILL');
         throw error;
       }
     } finally {
@@ -159,14 +178,29 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
 
   const end = async (session: SupervisorSession, graceMs: number): Promise<void> => {
     const { pid } = session.status;
+    const { endMarginMs } = patience;
+    // One that hangs must not hold us up: closing the link breaks the call off.
+    const timer = clock.setTimer(endMarginMs, () => void session.link.close());
     await session.link.shutdown({ graceMs }).catch((error: unknown) => {
       log.warn({ err: error, pid }, 'the supervisor did not take the order to end');
     });
+    timer.cancel();
     await session.link.close();
     if (await waitForEnd(pid, graceMs + endMarginMs)) return;
-    log.warn({ pid }, 'the supervisor did not end in time');
-    // Only a child of ours is surely the process we mean.
-    if (children.get(pid)?.kill('SIGKILL')) await waitForEnd(pid, endMarginMs);
+    log.warn({ pid }, 'the supervisor did not end in time and is killed');
+    await endHanging(pid);
+  };
+
+  const endHanging = async (pid: number): Promise<boolean> => {
+    // The number may be another process's by now: a child of ours, or a command line that names our folder, is proof.
+    const isOurs = (children.has(pid) && isAlive(pid)) || isSupervisorOf(pid, dataDir);
+    if (!isOurs) return false;
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      log.warn({ err: error, pid }, 'the supervisor could not be killed');
+    }
+    return waitForEnd(pid, patience.endMarginMs);
   };
 
   /** Timers of the clock do not keep a process alive; while we wait for another one, nothing else may. */
@@ -180,8 +214,7 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
   };
 
   const ensure = async (signal: AbortSignal): Promise<SupervisorSession> => {
-    const file = readFile();
-    const present = file && isAlive(file.pid) ? await greet(file, signal) : null;
+    const present = await findPresent(signal);
     if (!present) return start(signal);
     const version = present.status.protocolVersion;
     if (version === supervisorProtocolVersion || version === supervisorProtocolVersion - 1) {
@@ -194,6 +227,7 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
 
   return {
     isAlive,
+    endHanging: (pid) => holding(() => endHanging(pid)),
     end: (session, graceMs) => holding(() => end(session, graceMs)),
     ensure: (signal) => holding(() => ensure(signal)),
   };
@@ -213,6 +247,21 @@ function isProcessAlive(pid: number): boolean {
     // No /proc here; the signal has answered already.
     return true;
   }
+}
+
+/** True when the socket is there without a listener, or not there. */
+export function isRefused(error: unknown): boolean {
+  const code = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'ECONNREFUSED' || code === 'ENOENT';
+}
+
+function hanging(pid: number): LannerError {
+  return new LannerError(
+    'supervisor_unavailable',
+    `The supervisor of this data folder (pid ${pid}) runs but does not answer. ` +
+      'Wait if it is only paused; else end it, and its runners with it, by `lanner stop`, then start again.',
+    { details: { pid } },
+  );
 }
 
 function notStarted(sentence: string, logTail: string, cause?: unknown): LannerError {
