@@ -8,6 +8,7 @@ import { packPackage } from '../../scripts/pack/pack-package.ts';
 import { repositoryRoot, runCommand } from './platform.ts';
 
 const consumer = `import { ServerlessClient, isClientError, type AppInfo, type RunnerState } from '@lanner/client';
+import { verifyWebhook, type WebhookEvent } from '@lanner/client/webhooks';
 
 await using client = new ServerlessClient({ apiKey: 'no colon' });
 const scale = (): Promise<AppInfo> => client.apps.scale('a', { keepAlive: 1, machineTypes: ['S'] });
@@ -24,7 +25,9 @@ client.secrets.set({ name: 'a', value: 'b' }).catch(() => undefined);
 const answer = (): Promise<{ data: { n: number } }> => client.run<{ n: number }>('a/b', { input: { x: 1 } });
 // @ts-expect-error the output is what was said
 const wrong = (): Promise<{ data: string }> => client.run<{ n: number }>('a/b');
-console.log(typeof scale, typeof state, typeof answer, typeof wrong);
+const event = (): Promise<WebhookEvent<{ n: number }>> =>
+  verifyWebhook<{ n: number }>({ headers: new Headers(), body: '' }, { jwksUrl: 'https://rest.lanner.example/jwks' });
+console.log(typeof scale, typeof state, typeof answer, typeof wrong, typeof event);
 try {
   await client.apps.list();
 } catch (error) {
@@ -92,7 +95,10 @@ describe('the package @lanner/client', () => {
     const manifest = JSON.parse(await readFile(join(installed(), 'package.json'), 'utf8')) as {
       exports: Record<string, unknown>;
     };
-    assert.deepEqual(manifest.exports, { '.': { types: './dist/index.d.ts', default: './dist/index.js' } });
+    assert.deepEqual(manifest.exports, {
+      '.': { types: './dist/index.d.ts', default: './dist/index.js' },
+      './webhooks': { types: './dist/webhooks/index.d.ts', default: './dist/webhooks/index.js' },
+    });
   });
 
   it('gives a strict project types for every option, and errors for wrong ones, without skipLibCheck', async () => {
