@@ -31,6 +31,8 @@ export interface Platform {
   /** What `lanner env --format json` prints. */
   readonly variables: Record<string, string>;
   readonly owner: string;
+  /** `http://127.0.0.1:port` of the clear-text port, where every role is a path. */
+  readonly clearOrigin: string;
   /** PID of the server process. */
   readonly serverPid: number;
   /** Runs any program with the environment of `lanner env`, nothing of ours besides. */
@@ -214,6 +216,9 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
   return {
     dataDir,
     owner,
+    get clearOrigin() {
+      return `http://127.0.0.1:${ports[3]}`;
+    },
     get variables() {
       return variables;
     },
