@@ -11,8 +11,11 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const root = dirname(dirname(import.meta.dirname));
 
+/** A file, or files by condition. */
+type Target = string | { [condition: string]: Target };
+
 interface Manifest {
-  exports: Record<string, string>;
+  exports: Record<string, Target>;
   files?: string[];
   [name: string]: unknown;
 }
@@ -43,11 +46,18 @@ export async function packPackage(name: string, outDir: string): Promise<string>
 
 /** The manifest with sources replaced by what was compiled from them. */
 export function publishedManifest(manifest: Manifest): Manifest {
-  const compiled = Object.entries(manifest.exports).map(([subpath, source]) => {
-    const base = source.replace(/^\.\/src\//, './dist/').replace(/\.ts$/, '');
-    return [subpath, { types: `${base}.d.ts`, default: `${base}.js` }];
-  });
-  return { ...manifest, exports: Object.fromEntries(compiled) as never };
+  const compiled = Object.entries(manifest.exports).map(([subpath, target]) => [subpath, compiledTarget(target)]);
+  return { ...manifest, exports: Object.fromEntries(compiled) as Record<string, Target> };
+}
+
+function compiledTarget(target: Target): Exclude<Target, string> {
+  if (typeof target !== 'string') {
+    const { default: fallback, ...conditions } = target;
+    const compiled = Object.entries(conditions).map(([condition, under]) => [condition, compiledTarget(under)]);
+    return { ...Object.fromEntries(compiled), ...(fallback === undefined ? {} : compiledTarget(fallback)) };
+  }
+  const base = target.replace(/^\.\/src\//, './dist/').replace(/\.ts$/, '');
+  return { types: `${base}.d.ts`, default: `${base}.js` };
 }
 
 /** No tests, nothing of the compiler's own, no bytecode. */

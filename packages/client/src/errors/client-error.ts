@@ -10,6 +10,7 @@ export type ClientErrorCode =
   | 'login_expired'
   | 'unknown_team'
   | 'client_closed'
+  | 'not_supported_here'
   // the way to the server
   | 'host_not_found'
   | 'connection_refused'

@@ -92,7 +92,8 @@ function findKey(
   return key === undefined ? undefined : { value: key, from: `the profile "${profile}" in ${config.path}` };
 }
 
-function splitKey(key: string, from: string): Credentials {
+/** @throws ConfigurationError `invalid_key`, naming where the key came from. */
+export function splitKey(key: string, from: string): Credentials {
   const colon = key.indexOf(':');
   if (colon <= 0 || colon === key.length - 1) throw malformedKey(from);
   return { kind: 'key', keyId: key.slice(0, colon), keySecret: key.slice(colon + 1), from };

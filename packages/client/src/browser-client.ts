@@ -1,0 +1,150 @@
+import { AppCalls } from './calls/app-calls.ts';
+import type {
+  CallResult,
+  InvokeOptions,
+  QueuedRequest,
+  RunOptions,
+  StatusOptions,
+  SubmitOptions,
+  SubscribeOptions,
+} from './calls/call-types.ts';
+import type { RequestStatus } from './calls/request-state.ts';
+import { ConfigurationError } from './errors/client-error.ts';
+import { AccountsNamespace } from './namespaces/accounts.ts';
+import { MetricsReader } from './namespaces/metrics.ts';
+import { QueueNamespace } from './namespaces/queue.ts';
+import { RunnerLogs, type FollowLogsOptions, type LogEntry, type LogsOptions } from './namespaces/runner-logs.ts';
+import { toGpuCounts, type GpuCounts } from './records/gpu-counts.ts';
+import type { Environment } from './resolve/environment.ts';
+import { createGivenSettings } from './resolve/given-settings.ts';
+import type { CallOptions } from './transport/call-options.ts';
+import { HttpClient } from './transport/http-client.ts';
+import { createFetchTransport, type Fetch } from './transport/http-transport.ts';
+import type { Listing } from './transport/listing.ts';
+
+/** Where and as whom, for pages and edge runtimes: nothing is looked up elsewhere. */
+export interface BrowserClientOptions {
+  /** `name[:port]` of the platform. Default: `LANNER_HOST`, `FAL_GRPC_HOST` … of `environment`, else the hosted platform. */
+  host?: string | undefined;
+  /** `<key id>:<key secret>`. Whoever can read the page can read it: public pages let a server sign, see `fetch`. */
+  apiKey?: string | undefined;
+  /** Variables to resolve hosts and key from, e.g. the bindings of an edge runtime. Default: none. */
+  environment?: Environment | undefined;
+  /** Sends everything, e.g. to a server of yours that adds the key. Default: the runtime's own `fetch`. */
+  fetch?: Fetch | undefined;
+}
+
+/** What runners tell over plain HTTP. */
+export interface BrowserRunners {
+  /** GPUs in use by all runners of the account. */
+  gpus(options?: CallOptions): Promise<GpuCounts>;
+  /** What a runner wrote, oldest first. */
+  logs(runnerId: string, options?: LogsOptions): Listing<LogEntry>;
+  /** What a runner writes from now on, until it ends or the loop is left. */
+  followLogs(runnerId: string, options?: FollowLogsOptions): AsyncGenerator<LogEntry, void, undefined>;
+}
+
+/**
+ * The part of the client that needs nothing but `fetch`: calls of apps, and what the platform tells over REST. What needs
+ * the controller (`apps`, `keys`, `deploy` …) is in the client for Node and Bun.
+ *
+ * @example
+ * ```ts
+ * import { ServerlessClient } from '@lanner/client/browser';
+ *
+ * const client = new ServerlessClient({ host: 'localhost:8443', apiKey: 'key-id:key-secret' });
+ * const { data } = await client.run<{ message: string }>('me/my-app', { input: { name: 'Ada' } });
+ * console.log(data.message);
+ * ```
+ */
+export class ServerlessClient {
+  readonly accounts: AccountsNamespace;
+  readonly queue: QueueNamespace;
+  readonly runners: BrowserRunners;
+  readonly #http: HttpClient;
+  readonly #calls: AppCalls;
+
+  constructor(options: BrowserClientOptions = {}) {
+    const settings = createGivenSettings(options, options.environment ?? {});
+    // Called on the global object: a browser's fetch refuses any other.
+    const fetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init as RequestInit));
+    this.#http = new HttpClient(settings, () => Promise.resolve(undefined), createFetchTransport(fetch));
+    this.#calls = new AppCalls(settings, this.#http);
+    const logs = new RunnerLogs(settings, this.#http);
+    const metrics = new MetricsReader(settings, this.#http);
+    this.accounts = new AccountsNamespace(settings, this.#http);
+    this.queue = new QueueNamespace(settings, this.#http, this.accounts);
+    this.runners = {
+      gpus: async (call = {}) => toGpuCounts(await metrics.gpusOfAccount(call)),
+      logs: (runnerId, call = {}) => logs.read(runnerId, call),
+      followLogs: (runnerId, call = {}) => logs.follow(runnerId, call),
+    };
+    refuseMissing(this);
+  }
+
+  /** Calls an app and waits for its answer. Never repeated. */
+  run<Output = unknown, Input = unknown>(appId: string, options: RunOptions<Input> = {}): Promise<CallResult<Output>> {
+    return this.#calls.run<Output, Input>(appId, options);
+  }
+
+  /** Calls a streaming endpoint (default `/stream`) and yields its events as they come. */
+  stream<Event = unknown, Input = unknown>(
+    appId: string,
+    options: InvokeOptions<Input> = {},
+  ): AsyncGenerator<Event, void, undefined> {
+    return this.#calls.stream<Event, Input>(appId, options);
+  }
+
+  /** Puts a request into the queue. */
+  submit<Output = unknown, Input = unknown>(
+    appId: string,
+    options: SubmitOptions<Input> = {},
+  ): Promise<QueuedRequest<Output>> {
+    return this.#calls.submit<Output, Input>(appId, options);
+  }
+
+  /** Puts a request into the queue and waits for its result. A signal or timeout cancels the request. */
+  subscribe<Output = unknown, Input = unknown>(
+    appId: string,
+    options: SubscribeOptions<Input> = {},
+  ): Promise<CallResult<Output>> {
+    return this.#calls.subscribe<Output, Input>(appId, options);
+  }
+
+  /** Where a queued request stands. */
+  status(appId: string, requestId: string, options: StatusOptions = {}): Promise<RequestStatus> {
+    return this.#calls.status(appId, requestId, options);
+  }
+
+  /** The result of a completed request. */
+  result<Output = unknown>(appId: string, requestId: string, options: CallOptions = {}): Promise<CallResult<Output>> {
+    return this.#calls.result<Output>(appId, requestId, options);
+  }
+
+  /** Cancels a queued request. */
+  cancel(appId: string, requestId: string, options: CallOptions = {}): Promise<void> {
+    return this.#calls.cancel(appId, requestId, options);
+  }
+
+  /** A closed client cannot be used again. */
+  close(): void {
+    this.#http.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+}
+
+/** A bundler may have led a program for Node here: it is told by name what is missing, not by `undefined`. */
+function refuseMissing(client: ServerlessClient): void {
+  for (const name of ['apps', 'keys', 'secrets', 'environments', 'deploy', 'runReference']) {
+    Object.defineProperty(client, name, {
+      get: () => {
+        throw new ConfigurationError('not_supported_here', `client.${name} works in Node and Bun, not in a browser.`, {
+          advice: 'Use it on a server; pages can call apps and read logs.',
+        });
+      },
+    });
+  }
+}
