@@ -1,4 +1,6 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
+import { addCorsHeaders, isPreflight, toPreflightHeaders } from '../../gateway/cors.ts';
 import type { AnyResponse } from '../../ports/port-handlers.ts';
 import type { AnyRequest, Route } from '../../ports/route.ts';
 import { createRestApp } from './create-rest-app.ts';
@@ -16,9 +18,23 @@ export function createRestHandler(deps: RestDeps): RestHandler {
     { overrideGlobalObjects: false },
   );
   return async (request, response, route) => {
+    // Pages call REST as they call apps; no cookie ever authenticates, so any origin may.
+    if (isPreflight(request)) {
+      setHeaders(response, toPreflightHeaders(request));
+      response.statusCode = 204;
+      response.end();
+      return;
+    }
+    const cors: OutgoingHttpHeaders = {};
+    addCorsHeaders(cors);
+    setHeaders(response, cors);
     routes.set(request, route);
     // Hono matches the path behind the role's prefix.
     request.url = route.path;
     await listener(request, response);
   };
+}
+
+function setHeaders(response: AnyResponse, headers: OutgoingHttpHeaders): void {
+  for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
 }

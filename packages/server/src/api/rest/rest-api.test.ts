@@ -47,6 +47,27 @@ describe('REST: callers and routes', () => {
     );
   });
 
+  it('may be called by any page: a preflight needs no key, and what a page has to read is exposed', async () => {
+    const headers = {
+      origin: 'https://page.example',
+      'access-control-request-method': 'GET',
+      'access-control-request-headers': 'authorization',
+    };
+    const preflight = await server.fetch('/users/current', { key: null, method: 'OPTIONS', headers });
+    assert.equal(preflight.status, 204);
+    assert.equal(preflight.headers.get('access-control-allow-origin'), '*');
+    assert.equal(preflight.headers.get('access-control-allow-headers'), 'authorization');
+    for (const key of [undefined, null]) {
+      const answer = await server.fetch('/users/current', {
+        headers: { origin: 'https://page.example' },
+        ...(key === null ? { key } : {}),
+      });
+      assert.equal(answer.headers.get('access-control-allow-origin'), '*');
+      assert.match(answer.headers.get('access-control-expose-headers') ?? '', /x-fal-request-id/);
+      assert.equal(answer.status, key === null ? 401 : 200);
+    }
+  });
+
   it('says "Insufficient permissions" with 403', async () => {
     const key = await server.newKey({ preset: 'API' });
     await refusal(await server.fetch('/users/current', { key }), 403, /^Insufficient permissions/);
