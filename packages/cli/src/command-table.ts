@@ -48,6 +48,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/runners.ts')).runnersCommand,
   },
   {
+    name: 'api',
+    summary: 'Call an endpoint of an application.',
+    load: async () => (await import('./commands/api.ts')).apiCommand,
+  },
+  {
     name: 'queue',
     summary: 'Manage application queues.',
     load: async () => (await import('./commands/queue.ts')).queueCommand,
