@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemClock } from '@lanner/protocol';
 import type { Database } from '../packages/server/src/db/database.ts';
 import { createGroupCommit } from '../packages/server/src/db/group-commit.ts';
 import { migrate } from '../packages/server/src/db/migrate.ts';
@@ -33,17 +34,18 @@ async function measure(writers: number, syncDelayMs: number): Promise<Result> {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   const counting = {
     ...connection,
-    exec(sql: string) {
-      connection.exec(sql);
+    control(sql: string) {
+      connection.control(sql);
       if (sql !== 'COMMIT') return;
       commits += 1;
       if (syncDelayMs > 0) Atomics.wait(pause, 0, 0, syncDelayMs);
     },
   };
-  const group = createGroupCommit(counting);
+  const group = createGroupCommit(counting, systemClock);
   const database: Database = {
     read: async (operation) => operation(connection),
     write: group.write,
+    writeUnhurried: group.writeUnhurried,
     close: async () => undefined,
   };
   const account = await createSqliteAccountStore(database).insert({

@@ -14,6 +14,8 @@ export interface Database {
    * write is durable. `operation` is synchronous and must not keep the connection.
    */
   write<T>(operation: (connection: SqlConnection) => T): Promise<T>;
+  /** The same for what nobody waits for: it joins the next commit; see group-commit.ts. */
+  writeUnhurried<T>(operation: (connection: SqlConnection) => T): Promise<T>;
   /** Commits what is queued and closes the file. Idempotent. */
   close(): Promise<void>;
 }
@@ -36,10 +38,11 @@ export function openDatabase(options: { path: string; clock: Clock }): Database 
     connection.close();
     throw error;
   }
-  const commits = createGroupCommit(connection);
+  const commits = createGroupCommit(connection, options.clock);
   return {
     read: async (operation) => operation(connection),
     write: commits.write,
+    writeUnhurried: commits.writeUnhurried,
     async close() {
       commits.close();
       connection.close();

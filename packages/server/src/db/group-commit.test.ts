@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { isLannerError } from '@lanner/protocol';
+import { createVirtualClock, type VirtualClock } from '../lib/virtual-clock.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import { openSqlite, type SqliteConnection } from './sqlite.ts';
 
@@ -8,6 +9,7 @@ describe('group commit', () => {
   let connection: SqliteConnection;
   let commits: GroupCommit;
   let statements: string[];
+  let clock: VirtualClock;
 
   beforeEach(() => {
     const opened = openSqlite(':memory:', 0);
@@ -15,12 +17,13 @@ describe('group commit', () => {
     statements = [];
     connection = {
       ...opened,
-      exec(sql) {
+      control(sql) {
         statements.push(sql.split(' ')[0]!);
-        opened.exec(sql);
+        opened.control(sql);
       },
     };
-    commits = createGroupCommit(connection);
+    clock = createVirtualClock();
+    commits = createGroupCommit(connection, clock);
   });
   afterEach(() => connection.close());
 
@@ -77,17 +80,17 @@ describe('group commit', () => {
   });
 
   it('fails all writes of a transaction whose commit fails, and goes on afterwards', async () => {
-    const exec = connection.exec;
-    connection.exec = (sql) => {
+    const { control } = connection;
+    connection.control = (sql) => {
       if (sql === 'COMMIT') throw new Error('disk I/O error');
-      exec(sql);
+      control(sql);
     };
     const outcomes = await Promise.allSettled([add('a'), add('b')]);
     assert.deepEqual(
       outcomes.map((outcome) => outcome.status),
       ['rejected', 'rejected'],
     );
-    connection.exec = exec;
+    connection.control = control;
     assert.deepEqual(texts(), []);
     await add('c');
     assert.deepEqual(texts(), ['c']);
@@ -98,7 +101,7 @@ describe('group commit', () => {
     const outcomes = await Promise.allSettled([
       add('a'),
       commits.write(() => {
-        connection.exec('ROLLBACK');
+        connection.control('ROLLBACK');
         throw diskFull;
       }),
       add('b'),
@@ -111,6 +114,38 @@ describe('group commit', () => {
     await Promise.all(Array.from({ length: 2_500 }, (_, index) => add(String(index))));
     assert.equal(texts().length, 2_500);
     assert.equal(countOf('COMMIT'), 3);
+  });
+
+  it('takes what nobody waits for along with the next transaction, in order', async () => {
+    const unhurried = commits.writeUnhurried((db) => db.run('INSERT INTO notes VALUES (?)', 'a'));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(texts(), []);
+    await add('b');
+    assert.equal(await unhurried, 1);
+    assert.deepEqual(texts(), ['a', 'b']);
+    assert.equal(countOf('COMMIT'), 1);
+  });
+
+  it('commits what nobody waits for after a moment, when nothing else is written', async () => {
+    const unhurried = commits.writeUnhurried((db) => db.run('INSERT INTO notes VALUES (?)', 'a'));
+    await clock.advance(20);
+    await unhurried;
+    assert.deepEqual(texts(), ['a']);
+    await add('b');
+    await clock.advance(20);
+    assert.equal(countOf('COMMIT'), 2);
+  });
+
+  it('undoes a failing operation that is alone', async () => {
+    await assert.rejects(
+      commits.write((db) => {
+        db.run('INSERT INTO notes VALUES (?)', 'half');
+        throw new RangeError('changed its mind');
+      }),
+      RangeError,
+    );
+    await add('a');
+    assert.deepEqual(texts(), ['a']);
   });
 
   it('commits what is queued when it closes, and refuses what comes later', async () => {

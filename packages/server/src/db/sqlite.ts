@@ -14,8 +14,10 @@ export interface SqlConnection {
 
 /** A connection as the database layer itself uses it. Stores get {@link SqlConnection} only. */
 export interface SqliteConnection extends SqlConnection {
-  /** Several statements, no values: migrations and transaction control. */
+  /** Several statements, no values: migrations. */
   exec(sql: string): void;
+  /** One statement that begins or ends a transaction; parsed once. */
+  control(sql: string): void;
   isInTransaction(): boolean;
   close(): void;
 }
@@ -48,6 +50,7 @@ export function openSqlite(path: string, busyTimeoutMs: number): SqliteConnectio
     all: <Row>(sql: string, ...values: SqlValue[]) => prepare(sql).all(...(values as SQLInputValue[])) as Row[],
     run: (sql, ...values) => Number(prepare(sql).run(...(values as SQLInputValue[])).changes),
     exec: (sql) => database.exec(sql),
+    control: (sql) => void prepare(sql).run(),
     isInTransaction: () => database.isTransaction,
     close() {
       statements.clear();
