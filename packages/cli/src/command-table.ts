@@ -75,6 +75,38 @@ export const commandTable: readonly CommandEntry[] = [
     summary: 'Manage keys.',
     load: async () => (await import('./commands/keys.ts')).keysCommand,
   },
+  {
+    name: 'profile',
+    aliases: ['profiles'],
+    summary: 'Manage profiles: named keys and hosts.',
+    load: async () => (await import('./commands/profile.ts')).profileCommand,
+  },
+  {
+    name: 'auth',
+    summary: 'Log in to the hosted platform and out, and show who you are.',
+    load: async () => (await import('./commands/auth.ts')).authCommand,
+  },
+  {
+    name: 'account',
+    aliases: ['accounts', 'team', 'teams'],
+    summary: 'Manage accounts.',
+    load: async () => (await import('./commands/account.ts')).accountCommand,
+  },
+  {
+    name: 'create',
+    summary: 'Create an application project.',
+    load: async () => (await import('./commands/create.ts')).createCommand,
+  },
+  {
+    name: 'doctor',
+    summary: 'Show versions, where commands go, and whether the platform answers.',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  },
+  {
+    name: 'completion',
+    summary: 'Generate shell completion scripts.',
+    load: async () => (await import('./commands/completion.ts')).completionCommand,
+  },
 ];
 
 /** Finds a command by name or alias. */

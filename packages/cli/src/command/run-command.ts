@@ -1,5 +1,6 @@
 import type { ServerlessClient } from '@lanner/client';
 import { AbortedError, isClientFailure } from '../output.ts';
+import { endAsking } from '../terminal/ask.ts';
 import { processTerminal } from '../terminal/terminal.ts';
 import type { CommandInput, CommandSpec } from './command-spec.ts';
 
@@ -31,7 +32,9 @@ export async function runCommand(
       signal: stop.signal,
       debug,
       client: (options) =>
-        (client ??= import('../connect/open-client.ts').then(({ openClient }) => openClient(options, environment))),
+        (client ??= import('../connect/open-client.ts').then(({ openClient }) =>
+          openClient(options, environment, stop.signal),
+        )),
     });
     return code ?? 0;
   } catch (error) {
@@ -39,6 +42,7 @@ export async function runCommand(
     throw wasAborted ? new AbortedError() : error;
   } finally {
     for (const name of listening) process.off(name, onSignal);
+    endAsking();
     // One that could not be made has told so already.
     await client?.then((open) => open.close()).catch(() => undefined);
   }
