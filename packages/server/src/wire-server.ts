@@ -24,6 +24,7 @@ import { defaultRetention } from './gateway/queue/sweep-results.ts';
 import { createUndiciTransport } from './gateway/undici-transport.ts';
 import { createChangeFeed } from './lib/change-feed.ts';
 import type { Releasers } from './lib/releasers.ts';
+import { createPlatformMetrics } from './observe/metrics/platform-metrics.ts';
 import { createRunnerLogs } from './observe/create-runner-logs.ts';
 import { flushLogger, type Logger } from './observe/logger.ts';
 import { createCertificateAuthority } from './ports/certificate-authority.ts';
@@ -79,6 +80,7 @@ export async function wireServer(parts: {
   const runnerLogs = createRunnerLogs({ directory: dataDir.runnerLogs, clock, log });
   releasers.add(() => runnerLogs.close());
 
+  const metrics = createPlatformMetrics(clock);
   let isServing = false;
   let ports: { tlsPort: number; httpPort: number } | null = null;
   const scheduler = createScheduler({
@@ -104,6 +106,7 @@ export async function wireServer(parts: {
     authenticator: createCallAuthenticator({ authenticator: store.authenticator, tokens: store.appTokens }),
     clock,
     log,
+    onCall: metrics.call,
   });
   releasers.add(({ graceMs }) => gateway.stop({ graceMs }));
   const forgetEnded = driver.onEvent((event) => {
@@ -132,6 +135,7 @@ export async function wireServer(parts: {
     rules: { ...defaultRetryRules, horizonMs: config.webhookHorizonMs },
     clock,
     log: log.child({ component: 'webhooks' }),
+    onAttempt: metrics.webhookAttempt,
   });
   releasers.add(({ graceMs }) => webhooks.stop(Math.min(graceMs, webhookGraceMs)));
   const queue = new RequestQueue({
@@ -155,6 +159,7 @@ export async function wireServer(parts: {
       resultsMs: config.resultRetentionMs,
       payloadsMs: config.payloadRetentionMs,
     },
+    observer: metrics,
     onEnded: ({ options }) => {
       if (options.webhook !== undefined) webhooks.added(options.webhook);
     },
@@ -170,6 +175,7 @@ export async function wireServer(parts: {
     driver,
     clock,
     log,
+    onCall: metrics.call,
     allowPrivateWebhooks,
   });
 
@@ -193,6 +199,21 @@ export async function wireServer(parts: {
     runnerLogs,
     queue: createQueueAdministration(queue),
     webhooks,
+    metrics: {
+      render: () =>
+        metrics.render({
+          queue: () => queue.overview(),
+          webhooks: () => store.deliveries.backlog(),
+          async runners() {
+            const accounts = await store.accounts.list();
+            return accounts.flatMap(({ accountId, nickname }) =>
+              scheduler
+                .listRunners(accountId, {})
+                .map(({ aliasName, state }) => ({ appId: `${nickname}/${aliasName}`, state })),
+            );
+          },
+        }),
+    },
     operatorAccountId: (await store.accounts.list())[0]!.accountId,
     clock,
     log,

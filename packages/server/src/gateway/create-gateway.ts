@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { LannerError, type Clock } from '@lanner/protocol';
 import type { Authenticator } from '../auth/principal.ts';
-import { createAccessLog } from '../observe/access-log.ts';
+import { createAccessLog, type AccessRecord } from '../observe/access-log.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { AnyRequest, Route } from '../ports/route.ts';
 import type { Dispatcher, Targets } from '../scheduler/dispatcher.ts';
@@ -30,6 +30,8 @@ export interface GatewayOptions {
   log: Logger;
   /** What is left out has its default. */
   limits?: Partial<GatewayLimits>;
+  /** Told of every call that is over. */
+  onCall?: (record: AccessRecord) => void;
   /** Default: undici. */
   transport?: UpstreamTransport;
 }
@@ -62,7 +64,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     authenticator: options.authenticator,
     clock,
     log,
-    writeAccessLog: createAccessLog(log),
+    writeAccessLog: createAccessLog(log, options.onCall),
     limits,
     transport,
     calls,

@@ -35,10 +35,12 @@ export type AccessLog = (record: AccessRecord, isPlatformFault: boolean) => void
 /**
  * The access log as part of a component's log. Its records have a fixed shape without secrets, so they are spared the search
  * for them, which would cost more than all the rest of a line.
+ * @param onRecord sees every record, for counting.
  */
-export function createAccessLog(log: Logger): AccessLog {
+export function createAccessLog(log: Logger, onRecord?: (record: AccessRecord) => void): AccessLog {
   const plain = log.child({}, { redact: { paths: [] } });
   return (record, isPlatformFault) => {
+    onRecord?.(record);
     if (isPlatformFault) plain.error(record, 'request failed');
     else plain.info(record, 'request finished');
   };

@@ -71,6 +71,13 @@ export class WaitingLine<Item extends LinePlace> {
     return this.#levels.normal[0]?.items[0] ?? this.#levels.low[0]?.items[0];
   }
 
+  /** The one that arrived first, whatever its priority. */
+  oldest(): Item | undefined {
+    const [normal, low] = [this.#levels.normal[0]?.items[0], this.#levels.low[0]?.items[0]];
+    if (normal === undefined || low === undefined) return normal ?? low;
+    return normal.number < low.number ? normal : low;
+  }
+
   /** How many are ahead. */
   position(item: Item): number {
     let ahead = 0;

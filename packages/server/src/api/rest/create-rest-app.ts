@@ -9,6 +9,7 @@ import { createAppFileRoutes } from './app-file-routes.ts';
 import { createApplicationRoutes } from './application-routes.ts';
 import { createHealthRoute } from './health-route.ts';
 import { createLogRoutes } from './log-routes.ts';
+import { createMetricsRoute } from './metrics-route.ts';
 import { createPayloadRoutes } from './payload-routes.ts';
 import { createQueueRoutes } from './queue-routes.ts';
 import type { RestDeps } from './rest-deps.ts';
@@ -55,6 +56,7 @@ export function createRestApp(deps: RestDeps): Hono<RestEnv> {
 
   const routes: RestRoute[] = [
     createHealthRoute(deps),
+    createMetricsRoute(deps),
     ...createUserRoutes(deps),
     ...createAppFileRoutes(deps),
     ...createRunnerRoutes(deps),

@@ -40,6 +40,7 @@ export interface RestDeps {
   webhookKeys: Pick<SigningKeys, 'published' | 'list' | 'rotate'>;
   /** Told of a webhook that is due. */
   webhooks: { added(url: string): void };
+  metrics: { render(): Promise<string> };
   /** The first account: what concerns the whole platform is for it alone. */
   operatorAccountId: string;
   clock: Pick<Clock, 'nowMs' | 'monotonicMs' | 'sleep'>;

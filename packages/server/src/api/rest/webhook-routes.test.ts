@@ -5,7 +5,7 @@ import { startApiServer, type ApiServer } from '../testing/api-server.ts';
 
 const url = 'https://hook.example/?token=secret';
 
-describe('REST: webhooks and payloads', () => {
+describe('REST: webhooks, metrics and payloads', () => {
   let server: ApiServer;
   before(async () => (server = await startApiServer()));
   after(() => server.stop());
@@ -125,6 +125,15 @@ describe('REST: webhooks and payloads', () => {
       ((await json('/.well-known/jwks.json')).body['keys'] as { kid: string }[]).map(({ kid }) => kid),
       [now.body['kid']],
     );
+  });
+
+  it('shows metrics to the operator, with a key that may read them', async () => {
+    const response = await server.fetch('/metrics');
+    assert.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+    assert.equal(await response.text(), '# metrics\n');
+    const refused = [null, await bob(), await server.newKey({ preset: 'API' })];
+    for (const key of refused) assert.equal((await json('/metrics', { key })).status, key === null ? 401 : 403);
+    assert.equal((await server.fetch('/metrics', { key: await server.newKey({ preset: 'READONLY' }) })).status, 200);
   });
 
   it('deletes the payloads of a request, for who made it, under both paths of the reference', async () => {

@@ -100,6 +100,7 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
     runnerLogs,
     queue: { count: () => ({ size: 0, byCaller: {} }), flush: async () => 0 },
     webhooks: { added: (url: string) => void dueWebhooks.push(url) },
+    metrics: { render: async () => '# metrics\n' },
     operatorAccountId: account.accountId,
     clock: systemClock,
     log,

@@ -16,7 +16,7 @@ export interface AttemptsOwner {
   /** A request was taken up. */
   onStarted(request: LiveRequest): void;
   /** A request has its result, durably. */
-  onEnded(request: LiveRequest): void;
+  onEnded(request: LiveRequest, status: number): void;
   /** A request waits again, durably; `notBeforeMs` says for what. */
   onWaitsAgain(request: LiveRequest): void;
 }
@@ -56,6 +56,11 @@ export class AttemptsUnderWay {
     return this.#running.size;
   }
 
+  /** Requests with an attempt under way. */
+  *requests(): Generator<LiveRequest> {
+    for (const { request } of this.#running.values()) yield request;
+  }
+
   /** Resolves once nothing runs, or after `graceMs`. */
   async waitUntilIdle(graceMs: number): Promise<void> {
     if (this.#running.size === 0 || graceMs <= 0) return;
@@ -92,7 +97,7 @@ export class AttemptsUnderWay {
 
   /** One attempt, until the supervisor has it. */
   async begin(request: LiveRequest, slot: Slot): Promise<void> {
-    const { store, driver, clock, log } = this.#deps;
+    const { store, driver, clock, log, observer } = this.#deps;
     const lease = randomUUID();
     const { generation } = driver;
     const atMs = clock.nowMs();
@@ -121,6 +126,7 @@ export class AttemptsUnderWay {
       return;
     }
     this.#owner.onStarted(request);
+    if (request.attempts === 1) observer?.queueWait(request.appId, atMs - request.submittedAtMs);
     if (request.cancelRequested) return this.#finish(lease, running, cancelled(), { kind: 'abandoned' });
     if (input === null) {
       return this.#finish(lease, running, new LannerError('internal_error', 'The input of the request is gone.'), {
@@ -199,6 +205,8 @@ export class AttemptsUnderWay {
           request: request.options.retry,
           app: this.#deps.retryRules(request.appId),
         });
+    const outcomeName = outcome.kind === 'answered' ? 'answered' : outcome.failure;
+    this.#deps.observer?.attempt(request.appId, outcomeName, outcome.durationMs, retry !== null);
     const slotOutcome = toSlotOutcome(outcome);
     if (retry !== null) {
       if (request.startDeadlineMs !== null && request.startDeadlineMs <= clock.nowMs()) {
@@ -227,10 +235,12 @@ export class AttemptsUnderWay {
     running.isEnding = true;
     const { request } = running;
     const { store, clock, log } = this.#deps;
+    let status = 0;
     const ended = await this.#persist(request, async () => {
       const result = isLannerError(how)
         ? toErrorResult(how, request.requestId, clock.nowMs())
         : await readAnswer(this.#deps, request, lease, how);
+      status = result.status;
       if (!(await store.finish(request.number, lease, result))) {
         log.error({ requestId: request.requestId, lease }, 'a result came for an attempt that is not the latest');
       }
@@ -238,7 +248,7 @@ export class AttemptsUnderWay {
     // Not kept: the supervisor still has it, for the next server.
     if (!ended) return;
     this.#leave(lease, running, slotOutcome);
-    this.#owner.onEnded(request);
+    this.#owner.onEnded(request, status);
   }
 
   /** Back into the line. Without `charge` the attempt did not happen. */

@@ -4,7 +4,7 @@ import { LannerError, toLannerError, type Clock } from '@lanner/protocol';
 import { hasPermission } from '../../auth/permissions.ts';
 import type { Authenticator, Principal } from '../../auth/principal.ts';
 import type { Blobs } from '../../blobs/blobs.ts';
-import { createAccessLog } from '../../observe/access-log.ts';
+import { createAccessLog, type AccessRecord } from '../../observe/access-log.ts';
 import type { Logger } from '../../observe/logger.ts';
 import type { RunnerLogs } from '../../observe/runner-logs.ts';
 import type { AnyRequest, Route } from '../../ports/route.ts';
@@ -38,6 +38,8 @@ export interface QueueHandlerDeps {
   log: Logger;
   /** Default 256 MiB. */
   maxBodyBytes?: number;
+  /** Told of every call that is over. */
+  onCall?: (record: AccessRecord) => void;
   /** Whether a webhook may go to an address inside the network. Default false. */
   allowPrivateWebhooks?: boolean;
 }
@@ -54,7 +56,7 @@ export function createQueueHandler(
 ): (request: AnyRequest, response: AnyResponse, route: Route) => void {
   const { queue, store, blobs, clock } = deps;
   const log = deps.log.child({ component: 'queue' });
-  const writeAccessLog = createAccessLog(log);
+  const writeAccessLog = createAccessLog(log, deps.onCall);
   const ticker = new StreamTicker(clock);
 
   const statusOf = async (found: FoundRequest, route: Route, wantsLogs: boolean): Promise<StatusBody> => {

@@ -1,6 +1,7 @@
 import type { Clock } from '@lanner/protocol';
 import type { Blobs } from '../../blobs/blobs.ts';
 import type { Logger } from '../../observe/logger.ts';
+import type { PlatformMetrics } from '../../observe/metrics/platform-metrics.ts';
 import type { PayloadStore } from '../../queue/payload-store.ts';
 import type { LiveRequest, RequestStore } from '../../queue/request-store.ts';
 import type { AppRetryRules } from '../../queue/retry-policy.ts';
@@ -25,6 +26,8 @@ export interface RequestQueueDeps {
   clock: Clock;
   log: Logger;
   retention: Retention;
+  /** Counts what happens. */
+  observer?: Pick<PlatformMetrics, 'queueWait' | 'attempt' | 'requestEnded'>;
   /** Told once the end of a request is durable, its webhook in the outbox with it. */
   onEnded?: (request: LiveRequest) => void;
 }

@@ -43,7 +43,7 @@ export class RequestQueue {
     });
     const owner = {
       onStarted: (request: LiveRequest) => this.#listeners.tell(request.requestId),
-      onEnded: (request: LiveRequest) => this.#onEnded(request),
+      onEnded: (request: LiveRequest, status: number) => this.#onEnded(request, status),
       onWaitsAgain: (request: LiveRequest) => this.#onWaitsAgain(request),
     };
     this.#attempts = new AttemptsUnderWay(this.#deps, owner, this.#stopping.signal);
@@ -165,6 +165,16 @@ export class RequestQueue {
     return this.#waiting.inLine(targetId);
   }
 
+  /** What waits and what runs, app by app; an app may come more than once. */
+  *overview(): Generator<{ appId: string; waiting: number; oldestSubmittedAtMs: number | null; running: number }> {
+    for (const { size, oldest } of this.#waiting.overview()) {
+      yield { appId: oldest.appId, waiting: size, oldestSubmittedAtMs: oldest.submittedAtMs, running: 0 };
+    }
+    for (const { appId } of this.#attempts.requests()) {
+      yield { appId, waiting: 0, oldestSubmittedAtMs: null, running: 1 };
+    }
+  }
+
   /** Calls back after every change of a request, and when the queue stops. */
   observe(requestId: string, listener: () => void): () => void {
     return this.#listeners.add(requestId, listener);
@@ -205,11 +215,12 @@ export class RequestQueue {
       ended = await store.finishWaiting(request.number, result);
     });
     if (!stored) return false;
-    this.#onEnded(request);
+    this.#onEnded(request, error.entry.httpStatus);
     return ended;
   }
 
-  #onEnded(request: LiveRequest): void {
+  #onEnded(request: LiveRequest, status: number): void {
+    this.#deps.observer?.requestEnded(request.appId, status);
     this.#live.delete(request.requestId);
     this.#listeners.tell(request.requestId);
     this.#deps.onEnded?.(request);

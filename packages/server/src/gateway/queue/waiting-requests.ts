@@ -62,6 +62,14 @@ export class WaitingRequests {
     return this.#lines.get(targetId)?.waiting ?? [];
   }
 
+  /** The lines there are, each with its oldest request. */
+  *overview(): Generator<{ size: number; oldest: LiveRequest }> {
+    for (const { waiting } of this.#lines.values()) {
+      const oldest = waiting.oldest();
+      if (oldest !== undefined) yield { size: waiting.size, oldest };
+    }
+  }
+
   /** No more runners are asked for. */
   stopAsking(): void {
     for (const line of this.#lines.values()) line.stop();
