@@ -31,6 +31,7 @@ export class FrameScanner {
   #isInMessage = false;
   #hasClosed = false;
   #hasData = false;
+  #boundaryAt = 0;
 
   /** @param maxMessageBytes for all frames of one message together, compressed as they may be. */
   constructor(maxMessageBytes: number) {
@@ -52,9 +53,18 @@ export class FrameScanner {
     return this.#hasData;
   }
 
-  /** Reads on. After a violation the scanner is of no use any more. */
+  /** Where in the last chunk its last complete frame ends; 0 when none does but it began between frames, -1 when it did not. */
+  get boundaryAt(): number {
+    return this.#boundaryAt;
+  }
+
+  /**
+   * Reads on. A violation is found before anything of its frame is past `boundaryAt`; nothing may be pushed after it, and
+   * `isBetweenFrames` tells how it stands there.
+   */
   push(chunk: Uint8Array): FrameViolation | null {
     this.#hasData = false;
+    this.#boundaryAt = this.isBetweenFrames ? 0 : -1;
     let at = 0;
     while (at < chunk.length) {
       if (this.#phase === phases.payload) {
@@ -63,11 +73,15 @@ export class FrameScanner {
         this.#left -= taken;
         if (this.#opcode < firstControl) this.#hasData = true;
         if (this.#left === 0) this.#phase = phases.opcode;
-        continue;
+      } else {
+        const violation = this.#readHeaderByte(chunk[at]!);
+        if (violation !== null) {
+          this.#phase = this.#boundaryAt === -1 ? phases.payload : phases.opcode;
+          return violation;
+        }
+        at += 1;
       }
-      const violation = this.#readHeaderByte(chunk[at]!);
-      if (violation !== null) return violation;
-      at += 1;
+      if (this.isBetweenFrames) this.#boundaryAt = at;
     }
     return null;
   }

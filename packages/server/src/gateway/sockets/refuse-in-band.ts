@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { LannerError } from '@lanner/protocol';
 import { writeRawHead } from '../raw-answer.ts';
+import { FrameScanner } from './frame-scanner.ts';
 import { closeCodes, closeFrame, textFrame, type CloseCode } from './frames.ts';
 import { ownProtocol } from './token-protocol.ts';
 
@@ -21,7 +22,7 @@ export function isBlindToRefusals(request: IncomingMessage): boolean {
 
 /**
  * Accepts the handshake in order to say why it is refused: a message in the shape of the realtime protocol (data-plane 5.2),
- * then a close code with the same text. The official browser client drops its token after the first kind of message, and so
+ * then a close code with the same text; the caller's connection ends with its answer. The official browser client drops its token after the first kind of message, and so
  * asks for a new one with its next call; after a bare refusal it would use the old one for ever.
  */
 export function refuseInBand(socket: Duplex, request: IncomingMessage, error: LannerError, requestId: string): void {
@@ -37,7 +38,12 @@ export function refuseInBand(socket: Duplex, request: IncomingMessage, error: La
     ...(protocol === null ? {} : { 'sec-websocket-protocol': protocol }),
   });
   socket.write(textFrame(JSON.stringify(toMessage(error))));
-  socket.end(closeFrame(toCloseCode(error), error.message, false));
+  socket.write(closeFrame(toCloseCode(error), error.message, false));
+  // Some clients take an end without their answer to the close frame for a broken connection.
+  const scanner = new FrameScanner(Infinity);
+  socket.on('data', (chunk: Buffer) => {
+    if (scanner.hasClosed || scanner.push(chunk) !== null || scanner.hasClosed) socket.end();
+  });
 }
 
 function toMessage(error: LannerError): object {

@@ -146,15 +146,13 @@ export class SocketCall implements LiveCall, SocketEvents {
 
   onAnswered(status: number): void {
     this.#status = status;
-    this.#opening = null;
-    this.#socket.off('readable', noop);
-    this.#socket.off('end', destroyThis);
+    this.#leaveOpening();
   }
 
   onRefused(error: LannerError, outcome: SlotOutcome): void {
     const opening = this.#opening;
     if (opening === null) return;
-    this.#opening = null;
+    this.#leaveOpening();
     this.#error = error;
     this.#status = error.entry.httpStatus;
     this.#freeRunner(outcome);
@@ -164,6 +162,7 @@ export class SocketCall implements LiveCall, SocketEvents {
     else writeRawError(this.#socket, error, this.#requestId);
     const timer = this.#context.clock.setTimer(lingerMs, () => this.#socket.destroy());
     this.#socket.on('close', () => timer.cancel());
+    this.#socket.on('end', destroyThis);
     this.#socket.resume();
   }
 
@@ -176,6 +175,12 @@ export class SocketCall implements LiveCall, SocketEvents {
   onRunnerFree(outcome: SlotOutcome): void {
     this.#freeRunner(outcome);
     this.#finish();
+  }
+
+  #leaveOpening(): void {
+    this.#opening = null;
+    this.#socket.off('readable', noop);
+    this.#socket.off('end', destroyThis);
   }
 
   #refuse(cause: unknown): void {

@@ -56,34 +56,44 @@ export class SocketRelay {
     caller.on('close', () => this.#onCallerClosed());
   }
 
-  /** Tells both sides with a close frame, and ends the connections soon. Idempotent. */
+  /** Tells both sides with a close frame, and ends each connection with its answer, or soon without. Idempotent. */
   close(code: CloseCode, reason: string): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#idle?.cancel();
     const { caller, app } = this.#options;
-    if (this.#fromApp.isBetweenFrames && !this.#fromApp.hasClosed) caller.write(closeFrame(code, reason, false));
-    if (this.#fromCaller.isBetweenFrames && !this.#fromCaller.hasClosed) app.write(closeFrame(code, reason, true));
-    caller.end();
-    app.end();
-    // What still comes is read and dropped: the answer to our close frame is in it.
+    this.#sayGoodbye(caller, this.#fromApp, this.#fromCaller, closeFrame(code, reason, false));
+    this.#sayGoodbye(app, this.#fromCaller, this.#fromApp, closeFrame(code, reason, true));
+    // What still comes is dropped; the answer to our close frame is in it.
     caller.resume();
     app.resume();
     this.#startLinger();
   }
 
+  /** `towards`: what was passed to `side` so far; `from`: what came from it. */
+  #sayGoodbye(side: Duplex, towards: FrameScanner, from: FrameScanner, frame: Buffer): void {
+    const canSpeak = towards.isBetweenFrames && !towards.hasClosed && side.writable;
+    if (canSpeak) side.write(frame);
+    // Some clients take an end without their answer to the close frame for a broken connection.
+    if (!canSpeak || from.hasClosed) side.end();
+  }
+
   #pass(chunk: Buffer, from: 'caller' | 'app'): void {
     const { caller, app, clock, onChunk } = this.#options;
     onChunk(chunk.length, from);
-    if (this.#isClosing) return;
     const scanner = from === 'caller' ? this.#fromCaller : this.#fromApp;
+    const [source, target] = from === 'caller' ? [caller, app] : [app, caller];
     const violation = scanner.push(chunk);
+    if (this.#isClosing) {
+      if (violation !== null || scanner.hasClosed) source.end();
+      return;
+    }
     if (violation !== null) {
+      if (scanner.boundaryAt > 0) target.write(chunk.subarray(0, scanner.boundaryAt));
       this.#onViolation(violation, from);
       return;
     }
     if (scanner.hasData) this.#messageAtMs = clock.monotonicMs();
-    const [source, target] = from === 'caller' ? [caller, app] : [app, caller];
     if (target.writable && !target.write(chunk)) source.pause();
   }
 

@@ -30,6 +30,14 @@ const principals: Record<string, Principal> = {
     keyId: 'readonly',
     permissions: new Set(['account:settings:read']),
   },
+  /** A short-lived token of the owner, for one path of one app. */
+  token: {
+    accountId: 'acc_owner',
+    nickname: 'alice',
+    keyId: 'owner',
+    permissions: new Set(['serverless:apps:run']),
+    allowedApps: ['alice/hello/realtime'],
+  },
 };
 
 const authenticator: Authenticator = {
