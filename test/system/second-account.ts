@@ -18,6 +18,7 @@ export async function addAccount(dataDir: string, nickname: string): Promise<str
       throw error;
     }),
     log: {
+      info: () => undefined,
       error(facts, message) {
         throw new Error(message, { cause: facts });
       },

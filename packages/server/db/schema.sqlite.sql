@@ -36,9 +36,13 @@ CREATE TABLE app_files (
   -- st_mode of the file as the client sent it; part of the hash.
   mode INTEGER NOT NULL,
   size_bytes INTEGER NOT NULL,
-  created_at_ms INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL, used_at_ms INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (account_id, hash)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX app_files_by_hash ON app_files (hash);
+
+CREATE INDEX app_files_by_use ON app_files (used_at_ms);
 
 CREATE TABLE environments (
   account_id TEXT NOT NULL REFERENCES accounts (account_id),
@@ -94,6 +98,8 @@ CREATE TABLE object_parts (
   PRIMARY KEY (object_number, part_number)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX object_parts_by_blob ON object_parts (blob);
+
 CREATE TABLE objects (
   number INTEGER PRIMARY KEY,
   -- Random, and part of the URL: who knows it may read, unless `acl` says otherwise.
@@ -134,6 +140,8 @@ CREATE TABLE queue_inputs (
   body_blob TEXT,
   body_bytes INTEGER NOT NULL
 ) STRICT;
+
+CREATE INDEX queue_inputs_by_blob ON queue_inputs (body_blob) WHERE body_blob IS NOT NULL;
 
 CREATE TABLE queue_requests (
   -- AUTOINCREMENT: a number is never used twice, results are stored under it.
@@ -189,7 +197,18 @@ CREATE TABLE queue_results (
 
 CREATE INDEX queue_results_brief ON queue_results (ended_at_ms) WHERE payloads = 'brief';
 
+CREATE INDEX queue_results_by_blob ON queue_results (body_blob) WHERE body_blob IS NOT NULL;
+
 CREATE INDEX queue_results_kept ON queue_results (ended_at_ms) WHERE payloads = 'kept';
+
+CREATE TABLE revision_blobs (
+  -- A pickled callable, its setup, or an app file.
+  blob TEXT NOT NULL,
+  revision_number INTEGER NOT NULL REFERENCES revisions (number) ON DELETE CASCADE,
+  PRIMARY KEY (blob, revision_number)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX revision_blobs_by_revision ON revision_blobs (revision_number);
 
 CREATE TABLE revisions (
   number INTEGER PRIMARY KEY,

@@ -23,7 +23,7 @@ async function openStore(t: TestContext, folder: string): Promise<Store> {
     blobsDir: join(folder, 'blobs'),
     clock: systemClock,
     changeFeed: createChangeFeed((error) => assert.fail(error as Error)),
-    log: { error: (facts) => assert.fail(JSON.stringify(facts)) },
+    log: { info: () => undefined, error: (facts) => assert.fail(JSON.stringify(facts)) },
   });
   t.after(() => store.close());
   return store;

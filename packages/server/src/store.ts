@@ -24,10 +24,12 @@ import type { Authenticator } from './auth/principal.ts';
 import { createSqliteAccountStore } from './auth/sqlite-account-store.ts';
 import { createSqliteKeyStore } from './auth/sqlite-key-store.ts';
 import type { AppFiles } from './blobs/app-files.ts';
+import { createBlobSweep, type BlobSweep } from './blobs/blob-sweep.ts';
 import type { Blobs } from './blobs/blobs.ts';
 import { createAppFiles } from './blobs/create-app-files.ts';
 import { openDiskBlobs } from './blobs/disk-blobs.ts';
 import { createSqliteAppFileStore } from './blobs/sqlite-app-file-store.ts';
+import { createSqliteBlobReferences } from './blobs/sqlite-blob-references.ts';
 import { createUploadSessions } from './blobs/upload-sessions.ts';
 import { openDatabase } from './db/database.ts';
 import type { KeyValueStore } from './files/key-value-store.ts';
@@ -68,7 +70,7 @@ export interface StoreOptions {
   clock: Clock;
   changeFeed: ChangeFeed;
   /** The part of a pino logger that is used. */
-  log: { error(facts: object, message: string): void };
+  log: { info(facts: object, message: string): void; error(facts: object, message: string): void };
   /** Machine types of this installation beside the published ones. */
   extraMachineTypes?: readonly MachineType[];
 }
@@ -87,6 +89,8 @@ export interface Store {
   machineTypes: MachineTypes;
   blobs: Blobs;
   appFiles: AppFiles;
+  /** Started by whoever serves, ended by `close`. */
+  blobSweep: BlobSweep;
   objects: ObjectStore;
   keyValues: KeyValueStore;
   requests: RequestStore;
@@ -109,9 +113,13 @@ export async function createStore(options: StoreOptions): Promise<Store> {
   try {
     const secretStore = createSqliteSecretStore(database);
     const box = await openSecretBox(options.secretsKeyPath, secretStore);
-    const blobs = await openDiskBlobs(options.blobsDir);
+    const blobs = await openDiskBlobs(options.blobsDir, clock);
     const sessions = createUploadSessions({ folder: join(options.blobsDir, 'uploads'), clock, limits: uploadLimits });
-    await sessions.sweep();
+    const appFileStore = createSqliteAppFileStore(database);
+    const blobSweep = createBlobSweep({
+      ...{ blobs, sessions, clock, log, appFiles: appFileStore },
+      references: createSqliteBlobReferences(database),
+    });
 
     const keyStore = createSqliteKeyStore(database);
     const machineTypes = createMachineTypes(options.extraMachineTypes);
@@ -135,7 +143,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
       machineTypes,
       blobs,
       appFiles: createAppFiles({
-        store: createSqliteAppFileStore(database),
+        store: appFileStore,
         blobs,
         sessions,
         clock,
@@ -148,7 +156,9 @@ export async function createStore(options: StoreOptions): Promise<Store> {
       deliveries: createSqliteDeliveryStore(database),
       webhookKeys: await openSigningKeys({ store: createSqliteWebhookKeyStore(database), box, clock, log }),
       workflows: await createWorkflows({ store: createSqliteWorkflowStore(database), clock }),
+      blobSweep,
       async close() {
+        await blobSweep.stop();
         authenticator.close();
         apps.close();
         await database.close();

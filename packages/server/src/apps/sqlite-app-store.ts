@@ -19,6 +19,15 @@ const selectApps = `SELECT ${aliasColumns}, ${revisionColumns}, accounts.nicknam
   JOIN revisions USING (revision_id)
   JOIN accounts ON accounts.account_id = aliases.account_id`;
 
+/** Callable, setup and files of a revision: as long as it is there, their blobs stay. */
+const insertRevisionBlobs = `INSERT INTO revision_blobs (blob, revision_number)
+  SELECT DISTINCT blob, number FROM (
+    SELECT number, json_extract(code, '$.callable.blob') AS blob FROM revisions WHERE revision_id = ?1
+    UNION ALL SELECT number, json_extract(code, '$.callable.setup.blob') FROM revisions WHERE revision_id = ?1
+    UNION ALL SELECT number, json_extract(file.value, '$.hash') FROM revisions, json_each(code, '$.files') AS file
+      WHERE revision_id = ?1
+  ) WHERE blob IS NOT NULL`;
+
 const isEnvironment = 'EXISTS (SELECT 1 FROM environments WHERE account_id = ? AND name = ?)';
 
 export function createSqliteAppStore(database: Database): AppStore {
@@ -44,6 +53,7 @@ export function createSqliteAppStore(database: Database): AppStore {
           revision.accountId,
           revision.environmentName,
         );
+        if (inserted === 1) db.run(insertRevisionBlobs, revision.revisionId);
         return inserted === 1;
       }),
 

@@ -16,7 +16,7 @@ import type { Blobs } from './blobs.ts';
 import { createAppFiles } from './create-app-files.ts';
 import { openDiskBlobs } from './disk-blobs.ts';
 import { createSqliteAppFileStore } from './sqlite-app-file-store.ts';
-import { createUploadSessions } from './upload-sessions.ts';
+import { createUploadSessions, type UploadSessions } from './upload-sessions.ts';
 
 const hasCode =
   (code: ErrorCode, text = /./) =>
@@ -43,6 +43,7 @@ describe('app files', () => {
   let database: Database;
   let blobs: Blobs;
   let appFiles: AppFiles;
+  let sessions: UploadSessions;
   let nowMs: number;
   let ada: string;
   let bob: string;
@@ -50,10 +51,11 @@ describe('app files', () => {
   const open = (): AppFiles => {
     const clock = { ...systemClock, nowMs: () => nowMs };
     const limits = { partSizeBytes, totalSizeBytes, openPerOwner: 4, lifetimeMs };
+    sessions = createUploadSessions({ folder: join(folder, 'uploads'), clock, limits });
     return createAppFiles({
       store: createSqliteAppFileStore(database),
       blobs,
-      sessions: createUploadSessions({ folder: join(folder, 'uploads'), clock, limits }),
+      sessions,
       clock,
       totalSizeBytes,
     });
@@ -303,6 +305,7 @@ describe('app files', () => {
     const hash = hashOf(bytes);
     const { uploadId } = await appFiles.initiate(ada, hash, metadataOf(bytes));
     nowMs += 2 * 60 * 60 * 1000;
+    await sessions.sweep();
     const fresh = await appFiles.initiate(ada, hash, metadataOf(bytes));
     await assert.rejects(put(ada, hash, uploadId, 1, bytes), hasCode('not_found'));
     await put(ada, hash, fresh.uploadId, 1, bytes);

@@ -6,8 +6,6 @@ import type { Blobs } from './blobs.ts';
 import type { StoredPart, UploadSessions } from './upload-sessions.ts';
 
 const mostHashesPerQuestion = 10_000;
-/** How often initiating an upload looks for expired ones. */
-const sweepIntervalMs = 60 * 60 * 1000;
 
 /** App files over a store (who may use what), blobs (the bytes) and upload sessions (what is still arriving). */
 export function createAppFiles(options: {
@@ -18,7 +16,6 @@ export function createAppFiles(options: {
   totalSizeBytes: number;
 }): AppFiles {
   const { store, blobs, sessions, clock, totalSizeBytes } = options;
-  let lastSweepAtMs = clock.nowMs();
 
   const assertSize = (sizeBytes: number | null): void => {
     if (sizeBytes === null || sizeBytes <= totalSizeBytes) return;
@@ -34,7 +31,7 @@ export function createAppFiles(options: {
         );
       }
       for (const hash of hashes) assertAppFileHash(hash);
-      const known = await store.filterKnown(accountId, hashes);
+      const known = await store.useKnown(accountId, hashes, clock.nowMs());
       // The bytes are asked for as well: a blob that was lost is healed by the next deploy.
       for (const hash of known) if (!(await blobs.has(hash))) known.delete(hash);
       return hashes.filter((hash) => !known.has(hash));
@@ -43,10 +40,6 @@ export function createAppFiles(options: {
     async initiate(accountId, hash, metadata) {
       assertAppFileHash(hash);
       assertSize(parseAppFileMetadata(hash, metadata).sizeBytes);
-      if (clock.nowMs() - lastSweepAtMs > sweepIntervalMs) {
-        lastSweepAtMs = clock.nowMs();
-        await sessions.sweep();
-      }
       return { uploadId: await sessions.begin(accountId) };
     },
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -43,6 +43,46 @@ describe('disk blobs', () => {
     assert.equal(hash, createHash('sha256').update(content).digest('hex'));
     assert.equal(await blobs.putContent(content), hash);
     assert.ok((await read(hash)).equals(content));
+  });
+
+  it('are deleted by age alone while nobody writes them: stored again, they are new', async () => {
+    const old = Buffer.from('old');
+    const hash = await blobs.putContent(old);
+    const path = join(folder, blobRelativePath(hash));
+    const makeOld = (): Promise<void> => utimes(path, 1_000, 1_000);
+    const hourAgoMs = Date.now() - 3_600_000;
+    await makeOld();
+    await blobs.put(name, Buffer.from('new'));
+    assert.deepEqual((await blobs.shards()).toSorted(), [hash.slice(0, 2), name.slice(0, 2)].toSorted());
+    assert.deepEqual(await blobs.listOlder(hash.slice(0, 2), hourAgoMs), [hash]);
+    assert.deepEqual(await blobs.listOlder(name.slice(0, 2), hourAgoMs), []);
+    assert.equal(await blobs.deleteOlder(name, hourAgoMs), false);
+
+    await blobs.putContent(old);
+    assert.equal(await blobs.deleteOlder(hash, hourAgoMs), false);
+    await makeOld();
+    const again = blobs.putContent(old);
+    assert.equal(await blobs.deleteOlder(hash, hourAgoMs), false);
+    await again;
+    await makeOld();
+    const half = Promise.withResolvers<Buffer>();
+    const writing = blobs.put(
+      hash,
+      (async function* () {
+        yield Buffer.from('o');
+        yield await half.promise;
+      })(),
+    );
+    assert.equal(await blobs.deleteOlder(hash, hourAgoMs), false);
+    half.resolve(Buffer.from('ld'));
+    await writing;
+
+    await makeOld();
+    assert.equal(await blobs.deleteOlder(hash, hourAgoMs), true);
+    assert.equal(await blobs.deleteOlder(hash, hourAgoMs), false);
+    assert.equal(await blobs.has(hash), false);
+    assert.equal(await blobs.putContent(old), hash);
+    assert.ok((await read(hash)).equals(old));
   });
 
   it('appear whole or not at all', async () => {

@@ -1,7 +1,20 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { copyFile, link, mkdir, open, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { statSync, unlinkSync } from 'node:fs';
+import {
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  unlink,
+  utimes,
+  type FileHandle,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { blobRelativePath, LannerError } from '@lanner/protocol';
+import { blobRelativePath, LannerError, systemClock, type Clock } from '@lanner/protocol';
 import { ignoringAbsence } from '../lib/ignoring-absence.ts';
 import type { Blobs } from './blobs.ts';
 
@@ -10,16 +23,18 @@ import type { Blobs } from './blobs.ts';
  * rename once its bytes are on disk. Temporary files that a killed server left are removed at opening: call this once
  * per folder and process.
  */
-export async function openDiskBlobs(folder: string): Promise<Blobs> {
+export async function openDiskBlobs(folder: string, clock: Pick<Clock, 'nowMs'> = systemClock): Promise<Blobs> {
   const temporaryFolder = join(folder, 'tmp');
   await rm(temporaryFolder, { recursive: true, force: true });
   await mkdir(temporaryFolder, { recursive: true, mode: 0o700 });
   const toPath = (hash: string): string => join(folder, blobRelativePath(hash));
+  const pins = createPins();
 
   /** `write` makes the file at the path it gets, durably; it appears under its name once it is whole. */
   const putWith = async (hash: string, write: (temporaryPath: string) => Promise<void>): Promise<void> => {
     const path = toPath(hash);
     const temporaryPath = join(temporaryFolder, randomUUID());
+    const unpin = pins.pin(hash);
     try {
       await write(temporaryPath);
       const parent = dirname(path);
@@ -30,6 +45,7 @@ export async function openDiskBlobs(folder: string): Promise<Blobs> {
     } finally {
       // Still there after a failure, or when it was another name of the very same file.
       await rm(temporaryPath, { force: true });
+      unpin();
     }
   };
 
@@ -43,7 +59,14 @@ export async function openDiskBlobs(folder: string): Promise<Blobs> {
     putFile: (hash, source) => putWith(hash, (path) => linkDurably(source, path)),
     async putContent(bytes) {
       const hash = createHash('sha256').update(bytes).digest('hex');
-      if ((await ignoringAbsence(stat(toPath(hash))))?.size !== bytes.length) await put(hash, bytes);
+      const unpin = pins.pin(hash);
+      try {
+        const isThere = (await ignoringAbsence(stat(toPath(hash))))?.size === bytes.length;
+        if (isThere) await touch(toPath(hash), clock.nowMs());
+        else await put(hash, bytes);
+      } finally {
+        unpin();
+      }
       return hash;
     },
     async open(hash, range) {
@@ -56,7 +79,49 @@ export async function openDiskBlobs(folder: string): Promise<Blobs> {
     async delete(hash) {
       await ignoringAbsence(unlink(toPath(hash)));
     },
+    async shards() {
+      return (await readdir(folder)).filter((name) => /^[0-9a-f]{2}$/.test(name));
+    },
+    async listOlder(shard, writtenBeforeMs) {
+      const names: string[] = [];
+      for (const name of (await ignoringAbsence(readdir(join(folder, shard)))) ?? []) {
+        if (!/^[0-9a-f]{64}$/.test(name)) continue;
+        const information = await ignoringAbsence(stat(toPath(name)));
+        if (information !== null && information.mtimeMs < writtenBeforeMs) names.push(name);
+      }
+      return names;
+    },
+    async deleteOlder(hash, writtenBeforeMs) {
+      // Between looking and deleting nothing else may run: no await here.
+      if (pins.has(hash)) return false;
+      const path = toPath(hash);
+      const information = statSync(path, { throwIfNoEntry: false });
+      if (information === undefined || information.mtimeMs >= writtenBeforeMs) return false;
+      unlinkSync(path);
+      return true;
+    },
   };
+}
+
+/** Blobs that are being written: they must not be deleted meanwhile. */
+function createPins(): { pin(hash: string): () => void; has(hash: string): boolean } {
+  const counts = new Map<string, number>();
+  return {
+    pin(hash) {
+      counts.set(hash, (counts.get(hash) ?? 0) + 1);
+      return () => {
+        const left = counts.get(hash)! - 1;
+        if (left === 0) counts.delete(hash);
+        else counts.set(hash, left);
+      };
+    },
+    has: (hash) => counts.has(hash),
+  };
+}
+
+/** What has been stored again is as good as new. */
+async function touch(path: string, nowMs: number): Promise<void> {
+  await utimes(path, nowMs / 1000, nowMs / 1000);
 }
 
 async function writeDurably(path: string, bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {

@@ -8,6 +8,8 @@ import type { AppFileStore, StoredAppFile } from './app-file-store.ts';
 export interface BlobStores {
   accounts: AccountStore;
   appFiles: AppFileStore;
+  /** A revision of an account whose code has these files. */
+  addRevision(accountId: string, fileHashes: string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -38,18 +40,43 @@ export function describeBlobStores(engine: string, open: () => Promise<BlobStore
       const file = aFile(ada);
       await stores.appFiles.put(file);
       assert.equal(await stores.appFiles.find(bob, file.hash), null);
-      assert.deepEqual(await stores.appFiles.filterKnown(bob, [file.hash]), new Set());
+      assert.deepEqual(await stores.appFiles.useKnown(bob, [file.hash], 5), new Set());
       await stores.appFiles.put({ ...file, accountId: bob });
-      assert.deepEqual(await stores.appFiles.filterKnown(bob, [file.hash]), new Set([file.hash]));
+      assert.deepEqual(await stores.appFiles.useKnown(bob, [file.hash], 5), new Set([file.hash]));
     });
 
     it('filters the known ones', async () => {
       const ada = await addAccount('ada');
       const [first, second] = [aFile(ada), aFile(ada)];
       for (const file of [first, second]) await stores.appFiles.put(file);
-      const known = await stores.appFiles.filterKnown(ada, [first.hash, 'ff'.repeat(32), second.hash]);
+      const known = await stores.appFiles.useKnown(ada, [first.hash, 'ff'.repeat(32), second.hash], 5);
       assert.deepEqual(known, new Set([first.hash, second.hash]));
-      assert.deepEqual(await stores.appFiles.filterKnown(ada, []), new Set());
+      assert.deepEqual(await stores.appFiles.useKnown(ada, [], 5), new Set());
+    });
+
+    it('forgets what was not used for long, and keeps what was asked for, sent again, or is needed by a revision', async () => {
+      const [ada, bob] = [await addAccount('ada'), await addAccount('bob')];
+      const [unused, asked, sentAgain, needed] = [aFile(ada), aFile(ada), aFile(ada), aFile(ada)];
+      for (const file of [unused, asked, sentAgain, needed, { ...needed, accountId: bob }])
+        await stores.appFiles.put(file);
+      await stores.addRevision(ada, [needed.hash]);
+      const laterMs = 24 * 60 * 60 * 1000;
+      await stores.appFiles.useKnown(ada, [asked.hash], laterMs);
+      await stores.appFiles.put({ ...sentAgain, createdAtMs: laterMs });
+      assert.equal(await stores.appFiles.removeUnused(5, 10), 0);
+      // One each: the unused one, and what another account's revision needs does not count.
+      assert.equal(await stores.appFiles.removeUnused(laterMs, 1), 1);
+      assert.equal(await stores.appFiles.removeUnused(laterMs, 10), 1);
+      assert.equal(await stores.appFiles.find(ada, unused.hash), null);
+      assert.equal(await stores.appFiles.find(bob, needed.hash), null);
+      for (const file of [asked, sentAgain, needed]) assert.ok(await stores.appFiles.find(ada, file.hash));
+    });
+
+    it('does not write for each question about a file', async () => {
+      const file = aFile(await addAccount('ada'));
+      await stores.appFiles.put(file);
+      await stores.appFiles.useKnown(file.accountId, [file.hash], file.createdAtMs + 1000);
+      assert.equal(await stores.appFiles.removeUnused(file.createdAtMs + 1, 10), 1);
     });
   });
 }
