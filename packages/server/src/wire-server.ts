@@ -256,6 +256,7 @@ export async function wireServer(parts: {
   await webhooks.start();
   isServing = true;
   begun.resolve();
+  store.blobSweep.start();
   releasers.add(() => void (isServing = false));
   writeRunState(dataDir, {
     pid: process.pid,
