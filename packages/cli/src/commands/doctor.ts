@@ -31,7 +31,7 @@ export const doctorCommand = defineCommand<ConnectionOptions & OutputInput>({
       FAL_KEY: platform.keyId,
     };
     if (input.output === 'json') {
-      printJson(context.terminal, { ...facts, answers: platform.answers });
+      printJson(context.terminal, { ...facts, account: platform.answers });
       return;
     }
     const pairs: [string, string][] = [
@@ -45,7 +45,7 @@ export const doctorCommand = defineCommand<ConnectionOptions & OutputInput>({
       ['', ''],
       ['FAL_HOST', `${facts.FAL_HOST} (${platform.hostFrom})`],
       ['FAL_KEY', `${facts.FAL_KEY} (${platform.keyFrom})`],
-      ['answers', platform.answers ?? platform.failure],
+      ['account', platform.answers ?? platform.failure],
     ];
     context.terminal.print(renderPairs(pairs, context.terminal.style));
   },
@@ -88,7 +88,7 @@ async function platformOf(options: ConnectionOptions, context: CommandContext): 
     return { ...facts, answers: nickname, failure: '' };
   } catch (error) {
     if (!(error instanceof CommandError) && !isClientError(error)) throw error;
-    return { ...facts, answers: null, failure: `no: ${error.message}` };
+    return { ...facts, answers: null, failure: `no answer: ${error.message}` };
   }
 }
 

@@ -50,6 +50,10 @@ export const serveCommand = defineCommand<Parameters<typeof import('./serve.ts')
       summary: 'how long their input and output are kept (LANNER_PAYLOAD_RETENTION, default 30d)',
     },
     {
+      flags: '--socket-idle <duration>',
+      summary: 'close WebSockets without a message for this long (LANNER_SOCKET_IDLE, default 1h)',
+    },
+    {
       flags: '--detach',
       summary: 'go on in the background; SIGTERM then leaves runners alive (LANNER_DETACH)',
     },

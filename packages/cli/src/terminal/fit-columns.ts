@@ -4,27 +4,21 @@ import stringWidth from 'string-width';
 export interface ColumnNeeds {
   /** Title and cells. */
   texts: readonly string[];
-  /** Never narrower than its longest text, unless nothing else is left. */
+  /** Never narrower than its longest text. */
   whole: boolean;
 }
 
 /**
- * Widths of columns that together take at most `available`: what is widest gives way first, down to its longest word, and
- * only then are words cut. `Infinity` gives each what it wants. Pure.
+ * Widths of columns that together take at most `available`: what is widest gives way first, down to its longest word.
+ * `Infinity` gives each what it wants; `null` when words would have to be cut. Pure.
  */
-export function fitColumns(columns: readonly ColumnNeeds[], available: number): number[] {
+export function fitColumns(columns: readonly ColumnNeeds[], available: number): number[] | null {
   const wanted = columns.map(({ texts }) => Math.max(1, ...texts.map((text) => stringWidth(text))));
   const words = columns.map(({ texts, whole }, index) =>
     whole ? wanted[index]! : Math.max(1, ...texts.flatMap((text) => text.split(' ')).map((word) => stringWidth(word))),
   );
-  const narrowed = narrow(wanted, words, available);
-  return sum(narrowed) <= available
-    ? narrowed
-    : narrow(
-        narrowed,
-        columns.map(() => 4),
-        available,
-      );
+  const widths = narrow(wanted, words, available);
+  return sum(widths) <= available ? widths : null;
 }
 
 /** Takes from the widest columns, none below its floor, until they fit or all are at their floors. */
@@ -41,36 +35,18 @@ function narrow(widths: readonly number[], floors: readonly number[], available:
   return result;
 }
 
-/** A text in lines of at most `width`: broken between words, long words anywhere. */
-export function wrapCell(text: string, width: number): string[] {
-  if (stringWidth(text) <= width) return [text];
+/** A text in lines of at most `width`, broken between words; a longer word stays whole. */
+export function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
-  let line = '';
+  let line: string | undefined;
   for (const word of text.split(' ')) {
-    const joined = line === '' ? word : `${line} ${word}`;
-    if (stringWidth(joined) <= width) {
-      line = joined;
-      continue;
-    }
-    if (line !== '') lines.push(line);
-    line = word;
-    while (stringWidth(line) > width) {
-      const head = takeWidth(line, width);
-      lines.push(head);
-      line = line.slice(head.length);
-    }
+    const joined: string = line === undefined ? word : `${line} ${word}`;
+    if (line !== undefined && stringWidth(joined) > width) {
+      lines.push(line);
+      line = word;
+    } else line = joined;
   }
-  lines.push(line);
-  return lines;
-}
-
-function takeWidth(text: string, width: number): string {
-  let head = '';
-  for (const { segment } of new Intl.Segmenter().segment(text)) {
-    if (head !== '' && stringWidth(head + segment) > width) break;
-    head += segment;
-  }
-  return head;
+  return [...lines, line ?? ''];
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

@@ -1,6 +1,6 @@
 import stringWidth from 'string-width';
 import type { Style } from './style.ts';
-import { fitColumns, wrapCell } from './fit-columns.ts';
+import { fitColumns, wrapWords } from './fit-columns.ts';
 
 /** A column of a table. */
 export interface Column<Row> {
@@ -24,7 +24,8 @@ const heavy = { top: '┏━┳┓', head: '┡━╇┩', bottom: '└─┴┘
 const ascii = { top: '+-++', head: '+-++', bottom: '+-++', side: '|', cell: '|' };
 
 /**
- * A table in the official command's box. In a pipe every row is one line; on a terminal what does not fit is wrapped at words.
+ * A table in the official command's box. In a pipe every row is one line; on a terminal what does not fit is wrapped at words,
+ * and where even that is too wide, each row becomes a list of its own.
  */
 export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], look: TableLook): string {
   const box = look.isUnicode ? heavy : ascii;
@@ -36,6 +37,7 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
     })),
     look.width - (3 * columns.length + 1),
   );
+  if (widths === null) return renderCards(columns, cells, rows, look);
   const rule = ([left, line, join, right]: string): string =>
     `${left}${widths.map((width) => line!.repeat(width + 2)).join(join)}${right}`;
   const head = toLines(
@@ -61,6 +63,24 @@ export function renderPairs(pairs: readonly (readonly [name: string, value: stri
   return pairs.map(([name, value]) => (name === '' ? '' : ` ${style('bold', pad(name, width))}  ${value}`)).join('\n');
 }
 
+/** Every row as its first value with the others below it; what is empty is left out. */
+function renderCards<Row>(
+  columns: readonly Column<Row>[],
+  cells: readonly (readonly string[])[],
+  rows: readonly Row[],
+  { style }: TableLook,
+): string {
+  const width = Math.max(...columns.slice(1).map(({ title }) => stringWidth(title)));
+  const cards = cells.map(([first = '', ...rest], index) => [
+    style('bold', first),
+    ...rest.flatMap((text, at) => {
+      const { title, paint } = columns[at + 1]!;
+      return text === '' ? [] : [`  ${style('dim', pad(title, width))}  ${paint?.(text, rows[index]!, style) ?? text}`];
+    }),
+  ]);
+  return cards.map((lines) => lines.join('\n')).join('\n\n');
+}
+
 function toLines<Row>(
   texts: readonly string[],
   widths: readonly number[],
@@ -69,7 +89,7 @@ function toLines<Row>(
   paint: (text: string, column: number) => string,
   vertical: 'top' | 'bottom' = 'top',
 ): string[] {
-  const wrapped = texts.map((text, index) => wrapCell(text, widths[index]!));
+  const wrapped = texts.map((text, index) => wrapWords(text, widths[index]!));
   const height = Math.max(1, ...wrapped.map((lines) => lines.length));
   return Array.from({ length: height }, (_, line) => {
     const parts = wrapped.map((lines, index) => {
