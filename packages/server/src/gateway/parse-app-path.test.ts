@@ -13,6 +13,9 @@ describe('parseAppPath', () => {
     ['/alice/hello/%C3%A4%2Fb', { owner: 'alice', app: 'hello', path: '/%C3%A4%2Fb', query: '' }],
     ['/alice/hello--staging/x', { owner: 'alice', app: 'hello--staging', path: '/x', query: '' }],
     ['/%61lice/hello', { owner: 'alice', app: 'hello', path: '/', query: '' }],
+    ['/workflows/alice/flow', { owner: 'workflows/alice', app: 'flow', path: '/', query: '' }],
+    ['/workflows/%61lice/flow/stream?a', { owner: 'workflows/alice', app: 'flow', path: '/stream', query: '?a' }],
+    ['/comfy/alice/graph', { owner: 'comfy/alice', app: 'graph', path: '/', query: '' }],
     ['/alice/hello/..a/.b/c..', { owner: 'alice', app: 'hello', path: '/..a/.b/c..', query: '' }],
   ] as const) {
     it(`reads ${target}`, () => assert.deepEqual(parseAppPath(target), expected));
@@ -41,7 +44,7 @@ describe('parseAppPath', () => {
     });
   }
 
-  for (const target of ['/', '/alice', '/alice/', '//hello', '/alice//x']) {
+  for (const target of ['/', '/alice', '/alice/', '//hello', '/alice//x', '/workflows', '/workflows/alice', '/workflows/alice/', '/workflows//x']) {
     it(`finds no app in ${target}`, () => {
       assert.throws(
         () => parseAppPath(target),

@@ -2,6 +2,7 @@ import { LannerError } from '@lanner/protocol';
 
 /** A request target of the run role, taken apart (data-plane 1.3). */
 export interface AppPath {
+  /** Nickname; of a workflow with its namespace, `workflows/nickname`. */
   owner: string;
   app: string;
   /** What the app sees: begins with `/`, no query, otherwise exactly as the caller sent it. */
@@ -15,7 +16,7 @@ const dotSegment = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i;
 const notInName = /[\u0000-\u0020/\\?#\u007f]/;
 
 /**
- * Takes `/{owner}/{app}[/{path}][?query]` apart. Owner and app are the first two segments of what was sent, before any
+ * Takes `/{owner}/{app}[/{path}][?query]` apart, and `/workflows/{owner}/{name}…` likewise. Owner and app are the first two segments of what was sent, before any
  * decoding of the rest, and dot segments are refused, so no spelling of `..` leads to another app.
  *
  * Throws `bad_request` for a path that cannot be read and `app_not_found` when it names no app.
@@ -23,13 +24,14 @@ const notInName = /[\u0000-\u0020/\\?#\u007f]/;
 export function parseAppPath(target: string): AppPath {
   const { segments, query } = split(target);
   const [owner, app, path] = segments;
-  if (owner === '' || app === '') {
+  if (owner === '' || owner.endsWith('/') || app === '') {
     throw new LannerError(
       'app_not_found',
       `The path '${shorten(target)}' names no app. Expected /{owner}/{app}[/{path}].`,
     );
   }
-  return { owner: decodeName(owner), app: decodeName(app), path, query };
+  const [last, ...namespace] = owner.split('/').toReversed();
+  return { owner: [...namespace, decodeName(last!)].join('/'), app: decodeName(app), path, query };
 }
 
 /**
@@ -52,7 +54,8 @@ function split(target: string): { segments: [owner: string, app: string, path: s
   const query = queryAt === -1 ? '' : target.slice(queryAt);
   const path = queryAt === -1 ? target : target.slice(0, pathEnd);
   assertNoDotSegments(target, path);
-  const ownerEnd = path.indexOf('/', 1);
+  const namespace = /^\/(?:workflows|comfy)(?=\/)/.exec(path)?.[0].length ?? 0;
+  const ownerEnd = path.indexOf('/', namespace + 1);
   if (ownerEnd === -1) return { segments: [path.slice(1), '', '/'], query };
   const appEnd = path.indexOf('/', ownerEnd + 1);
   const app = path.slice(ownerEnd + 1, appEnd === -1 ? undefined : appEnd);

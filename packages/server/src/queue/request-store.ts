@@ -8,6 +8,8 @@ export interface RequestOptions {
   spent?: Record<string, number>;
   /** Do not keep input and output longer than needed. */
   discardIo?: boolean;
+  /** Of a call of a workflow: what it executes, and how many workflows called each other on the way to it. */
+  workflow?: { version: number; depth: number };
   /** Told of the end. */
   webhook?: string;
 }

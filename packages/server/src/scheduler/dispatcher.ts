@@ -1,3 +1,5 @@
+import type { AttemptExecutor } from '../queue/attempt-executor.ts';
+
 /**
  * Something that requests can be sent to: an alias with its active revision, or one ephemeral run. The gateway resolves a
  * path to a target id and asks the dispatcher for a slot.
@@ -22,6 +24,8 @@ export interface Slot {
   runnerId: string;
   host: string;
   port: number;
+  /** Set when the server executes the attempt itself; then there is no runner, and nothing to connect to. */
+  executor?: AttemptExecutor;
   /** How the request ended, for the runner's own fate: see platform-semantics 5.4. */
   release(outcome: SlotOutcome): void;
 }
@@ -64,6 +68,8 @@ export interface Target {
   authMode: 'private' | 'public' | 'shared';
   requestTimeoutSeconds: number;
   requestStartTimeoutSeconds: number | null;
+  /** Set for a workflow: the version that a call made now executes. */
+  workflowVersion?: number;
 }
 
 /** From memory, no I/O. */

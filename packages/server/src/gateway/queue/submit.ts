@@ -61,6 +61,7 @@ export async function readSubmit(input: SubmitInput): Promise<Submission> {
     ...(hint === undefined ? {} : { hint }),
     ...(retry === undefined ? {} : { retry }),
     ...(header('x-fal-store-io') === '0' ? { discardIo: true } : {}),
+    ...(target.workflowVersion === undefined ? {} : { workflow: { version: target.workflowVersion, depth: 0 } }),
     ...(webhook ? { webhook: readWebhookUrl(webhook, input.allowPrivateWebhooks) } : {}),
   };
   const priority = readPriority(header('x-fal-queue-priority') ?? parameters.get('priority') ?? undefined);
