@@ -49,3 +49,4 @@ export {
 } from './supervisor-api.ts';
 export { systemClock, type Clock, type Timer } from './clock.ts';
 export { blobRelativePath } from './blob-layout.ts';
+export { accountUid } from './account-uid.ts';

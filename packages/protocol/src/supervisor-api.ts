@@ -50,6 +50,8 @@ export interface SupervisorStatus {
      * of Python alone. Missing from supervisors that know only the latter.
      */
     addresses?: 'kernel' | 'python';
+    /** Each account's runners have a uid of their own ({@link accountUid}). Missing from older supervisors. */
+    ownUids?: boolean;
   };
   /** Live runners, and ended ones whose final event is not acknowledged yet. */
   runners: RunnerSnapshot[];
@@ -195,6 +197,9 @@ export interface RunnerResult {
 export interface AttemptOrder {
   /** Chosen by the server, never used twice; also the lease token of the attempt. */
   attemptId: string;
+  /** Which request of the server's store it is for, and its how-manieth attempt: a server that died before it wrote this down learns it again. */
+  requestNumber: number;
+  attemptNumber: number;
   /** Where the app listens on the runner's address. */
   port: number;
   method: string;
@@ -239,6 +244,10 @@ export type AttemptOutcome = { startedAtMs: number; durationMs: number } & (
 export interface AttemptSnapshot {
   attemptId: string;
   runnerId: string;
+  /** As ordered. */
+  requestNumber: number;
+  attemptNumber: number;
+  startedAtMs: number;
   /** Absent while it runs. */
   outcome?: AttemptOutcome | undefined;
 }

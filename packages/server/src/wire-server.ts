@@ -15,6 +15,7 @@ import type { RunningServer } from './config/running-server.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { ensureFirstAccount } from './first-account.ts';
 import { createFiles } from './files/create-files.ts';
+import { createVolumeOwners } from './files/volume/volume-owners.ts';
 import { createGateway } from './gateway/create-gateway.ts';
 import { defaultGatewayLimits } from './gateway/gateway-limits.ts';
 import { createQueueAdministration } from './gateway/queue/queue-administration.ts';
@@ -39,6 +40,9 @@ import { defaultWebhookLimits, WebhookDeliverer } from './webhooks/webhook-deliv
 
 /** Webhooks under way when the server stops are waited for this long: a receiver that is slow gets them again. */
 const webhookGraceMs = 5_000;
+
+/** Of the grace of a stop, what open sockets have to say goodbye. */
+const goodbyeMs = 1_000;
 
 /**
  * The composition root: the place where every part of the server meets the others. Resolves when both ports serve.
@@ -83,6 +87,8 @@ export async function wireServer(parts: {
   const metrics = createPlatformMetrics(clock);
   let isServing = false;
   let ports: { tlsPort: number; httpPort: number } | null = null;
+  const fileUrls = (): string[] =>
+    ownFileUrls(config, ports ?? { tlsPort: config.port, httpPort: config.httpPort }, machineAddresses());
   const scheduler = createScheduler({
     ...store,
     driver,
@@ -93,8 +99,7 @@ export async function wireServer(parts: {
     modeOf: store.appFiles.modeOf,
     platform: {
       hosts: () => clientHosts(config, ports?.tlsPort ?? config.port),
-      fileUrls: () =>
-        ownFileUrls(config, ports ?? { tlsPort: config.port, httpPort: config.httpPort }, machineAddresses()),
+      fileUrls,
       caBundlePath: ca.bundlePath,
     },
   });
@@ -107,6 +112,7 @@ export async function wireServer(parts: {
     clock,
     log,
     onCall: metrics.call,
+    limits: { socketIdleMs: config.socketIdleMs },
   });
   releasers.add(({ graceMs }) => gateway.stop({ graceMs }));
   const forgetEnded = driver.onEvent((event) => {
@@ -117,12 +123,13 @@ export async function wireServer(parts: {
   const cancelTransport = createUndiciTransport({ clock, ...defaultGatewayLimits });
   releasers.add(() => cancelTransport.close());
   const allowPrivateWebhooks = config.webhookPrivateTargets ?? isLoopback(config.host);
+  const certificates = (): string[] => [readFileSync(ca.bundlePath, 'utf8'), ...getCACertificates('extra')];
   const webhookSender = createWebhookSender({
     allowPrivate: allowPrivateWebhooks,
     connectionsPerReceiver: defaultWebhookLimits.perReceiver,
     upstreamProxy: config.upstreamProxy,
     // Ours too: an app of this platform may be the receiver.
-    certificates: () => [readFileSync(ca.bundlePath, 'utf8'), ...getCACertificates('extra')],
+    certificates,
     clock,
   });
   releasers.add(() => webhookSender.close());
@@ -184,6 +191,14 @@ export async function wireServer(parts: {
     folder: dataDir.objects,
     secret: Buffer.from(readOrCreateToken(dataDir.tokensKey)),
     urls: config,
+    dataFolder: dataDir.data,
+    ownerOf: createVolumeOwners({ driver, accounts: store.accounts }),
+    fetching: {
+      allowPrivate: allowPrivateWebhooks,
+      upstreamProxy: config.upstreamProxy,
+      ownUrls: fileUrls,
+      certificates,
+    },
     tlsPort: () => ports?.tlsPort ?? config.port,
     clock,
     log,
@@ -277,6 +292,8 @@ export async function wireServer(parts: {
       ending.abort(new LannerError('shutting_down', 'The server is stopping, and with it this run ends.'));
       // At once: open status streams would hold the ports up. Attempts outlive a server that leaves its supervisor.
       void queue.stop(leaveSupervisor ? 0 : graceMs).catch(() => undefined);
+      // A little before the ports cut what is left: sockets are told.
+      void gateway.stop({ graceMs: Math.max(0, graceMs - goodbyeMs) }).catch(() => undefined);
       await releasers.release({ graceMs, leaveSupervisor });
       await flushLogger(log);
     },

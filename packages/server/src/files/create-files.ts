@@ -1,7 +1,9 @@
-import type { Clock } from '@lanner/protocol';
+import { join } from 'node:path';
+import { LannerError, type Clock } from '@lanner/protocol';
 import type { KeyStore } from '../auth/key-store.ts';
 import type { Authenticator } from '../auth/principal.ts';
 import { openDiskBlobs } from '../blobs/disk-blobs.ts';
+import { createUploadSessions } from '../blobs/upload-sessions.ts';
 import type { AnyResponse } from '../gateway/caller.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { AnyRequest, Route } from '../ports/route.ts';
@@ -9,6 +11,7 @@ import { createCdnHandler } from './cdn-handler.ts';
 import { defaultFileLimits, type FileLimits } from './file-limits.ts';
 import { createFileStorage, type FileStorage } from './file-storage.ts';
 import type { FileHostConfig } from '../config/own-file-urls.ts';
+import type { Incoming } from './intake.ts';
 import { createKeyValueHandler } from './key-value-handler.ts';
 import type { KeyValueStore } from './key-value-store.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -16,6 +19,13 @@ import { createObjects } from './objects.ts';
 import { createSigner } from './signatures.ts';
 import { createSweep } from './sweep.ts';
 import { createFileCallers } from './uploader.ts';
+import { createDataVolume, type DataVolume } from './volume/data-volume.ts';
+import { createUrlFetcher } from './volume/fetch-url.ts';
+import type { Owner } from './volume/folder.ts';
+
+/** The official client sends parts of 10 MiB. */
+const dataPartBytes = 64 * 1024 ** 2;
+const dataUploadLifetimeMs = 24 * 60 * 60 * 1000;
 
 type Handler = (request: AnyRequest, response: AnyResponse, route: Route) => void;
 
@@ -24,6 +34,10 @@ export interface Files {
   handleCdn: Handler;
   handleKeyValues: Handler;
   storage: FileStorage;
+  /** The `/data` of accounts. */
+  volume: DataVolume;
+  /** Fetches a URL, for at most `timeoutMs`. Throws `invalid_argument`. */
+  fetchUrl<Result>(url: string, timeoutMs: number, use: (incoming: Incoming) => Promise<Result>): Promise<Result>;
   /** Removes what has expired, now. */
   sweep(): Promise<void>;
   /** Idempotent. */
@@ -40,6 +54,11 @@ export interface FilesOptions {
   /** Signs tokens and upload URLs; 32 bytes or more. */
   secret: Uint8Array;
   urls: FileHostConfig;
+  /** `<this>/<account>` is the account's `/data`. */
+  dataFolder: string;
+  /** Whom the account's runners run as; null: as we do. */
+  ownerOf: (accountId: string) => Promise<Owner | null>;
+  fetching: Omit<Parameters<typeof createUrlFetcher>[0], 'resolveHost'>;
   /** Asked when a URL is written. */
   tlsPort: () => number;
   clock: Clock;
@@ -63,11 +82,49 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
   const objects = createObjects({ store, blobs, folder, clock, limits, writing });
   const sweep = createSweep({ store, keyValues, blobs, writing, clock, log: log.child({ component: 'files' }) });
   sweep.start();
+  const sessions = createUploadSessions({
+    folder: join(folder, 'data-uploads'),
+    clock,
+    limits: {
+      partSizeBytes: dataPartBytes,
+      totalSizeBytes: limits.objectBytes,
+      openPerOwner: 1_000,
+      lifetimeMs: dataUploadLifetimeMs,
+    },
+  });
+  await sessions.sweep();
+  const fetcher = createUrlFetcher(options.fetching);
+  const ending = new AbortController();
   return {
     handleCdn: createCdnHandler({ objects, callers, signer, urls, tlsPort, clock, log }),
     handleKeyValues: createKeyValueHandler({ store: keyValues, callers, clock, log }),
     storage: createFileStorage({ store, objects, signer, urls, tlsPort, clock }),
+    volume: createDataVolume({
+      folder: options.dataFolder,
+      sessions,
+      ownerOf: options.ownerOf,
+      fileBytes: limits.objectBytes,
+      reservedBytes: limits.reservedBytes,
+    }),
+    async fetchUrl(url, timeoutMs, use) {
+      const late = new AbortController();
+      const timer = clock.setTimer(timeoutMs, () => late.abort());
+      try {
+        return await fetcher.fetch(url, AbortSignal.any([ending.signal, late.signal]), use);
+      } catch (error) {
+        if (ending.signal.aborted)
+          throw new LannerError('shutting_down', 'The server is stopping. Fetch it again later.');
+        if (!late.signal.aborted) throw error;
+        throw new LannerError('invalid_argument', `The URL did not give its file within ${timeoutMs / 1000} s.`);
+      } finally {
+        timer.cancel();
+      }
+    },
     sweep: () => sweep.run(),
-    stop: () => sweep.stop(),
+    async stop() {
+      ending.abort();
+      await sweep.stop();
+      await fetcher.close();
+    },
   };
 }

@@ -49,7 +49,7 @@ export function toReadAnswer(
     'last-modified': new Date(storedAtMs).toUTCString(),
     'accept-ranges': 'bytes',
     'cache-control': isPublic ? `public, max-age=${Math.min(leftSeconds, forever)}, immutable` : 'private, no-cache',
-    'access-control-expose-headers': 'accept-ranges, content-disposition, content-length, content-range, etag',
+    'access-control-expose-headers': 'accept-ranges, content-disposition, content-length, content-range',
     ...(isPublic ? {} : { vary: 'authorization' }),
   };
   const condition = decideCondition(asked, etag, storedAtMs);

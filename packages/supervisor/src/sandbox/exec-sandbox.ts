@@ -41,15 +41,3 @@ export const launcherPrefix = 'lanner-launcher: ';
 export function encodeSpec(spec: LauncherSpec): string {
   return `${JSON.stringify(spec)}\n`;
 }
-
-/**
- * The first uid given to accounts by a root supervisor. systemd's table of uids leaves the numbers from here up to
- * 2147352575 to nobody; no package and no container manager hands them out.
- */
-const firstAccountUid = 1_879_048_192;
-const accountUids = 2_147_352_576 - firstAccountUid;
-
-/** The uid an account's builds and runners have on this machine. */
-export function accountUid(accountOrdinal: number): number {
-  return firstAccountUid + (accountOrdinal % accountUids);
-}

@@ -1,8 +1,8 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { LannerError, type SupervisorStatus } from '@lanner/protocol';
+import { accountUid, LannerError, type SupervisorStatus } from '@lanner/protocol';
 import { runProgram } from '../lib/run-program.ts';
-import { accountUid, probePath } from './exec-sandbox.ts';
+import { probePath } from './exec-sandbox.ts';
 
 /** What this machine allows, found once at start. */
 export interface Isolation {

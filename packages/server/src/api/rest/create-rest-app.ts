@@ -7,6 +7,7 @@ import { permissionOfRestRoute } from '../../auth/permission-map.ts';
 import { requirePermission, type Permission } from '../../auth/permissions.ts';
 import { createAppFileRoutes } from './app-file-routes.ts';
 import { createApplicationRoutes } from './application-routes.ts';
+import { createDataFileRoutes } from './data-file-routes.ts';
 import { createHealthRoute } from './health-route.ts';
 import { createLogRoutes } from './log-routes.ts';
 import { createMetricsRoute } from './metrics-route.ts';
@@ -68,6 +69,7 @@ export function createRestApp(deps: RestDeps): Hono<RestEnv> {
     ...createWorkflowRoutes(deps),
     ...createTokenRoutes(deps),
     ...createStorageRoutes(deps),
+    ...createDataFileRoutes(deps),
   ];
   for (const route of routes) {
     const handlers = [];

@@ -34,7 +34,7 @@ export interface RestDeps {
   machineTypes: Pick<MachineTypes, 'get'>;
   queue: QueueAdministration;
   workflows: Workflows;
-  files: Pick<Files, 'storage'>;
+  files: Pick<Files, 'storage' | 'volume' | 'fetchUrl'>;
   payloads: Pick<PayloadStore, 'deletePayloads'>;
   deliveries: Pick<DeliveryStore, 'list' | 'find' | 'listAttempts' | 'replay'>;
   webhookKeys: Pick<SigningKeys, 'published' | 'list' | 'rotate'>;

@@ -35,6 +35,8 @@ export interface ApiServer {
   authority: string;
   store: Store;
   account: Account;
+  /** Of the account: what its runners see as `/data`. */
+  dataFolder: string;
   /** `id:secret` of a FULL key. */
   key: string;
   fleet: ScriptedFleet;
@@ -86,6 +88,9 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
   const files = await createFiles({
     ...store,
     folder: join(folder, 'objects'),
+    dataFolder: join(folder, 'data'),
+    ownerOf: async () => null,
+    fetching: { allowPrivate: true, upstreamProxy: null, ownUrls: () => [], certificates: () => [] },
     secret: randomBytes(32),
     urls: { host: '127.0.0.1', domain: null, publicUrl: null },
     tlsPort: () => 8443,
@@ -136,6 +141,7 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
     authority,
     store,
     account,
+    dataFolder: join(folder, 'data', account.accountId),
     key,
     fleet,
     driver,
