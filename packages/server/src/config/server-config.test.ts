@@ -38,6 +38,7 @@ test('without flags and variables the defaults hold', () => {
     webhookHorizonMs: 24 * 3_600_000,
     resultRetentionMs: 30 * 86_400_000,
     payloadRetentionMs: 30 * 86_400_000,
+    socketIdleMs: 3_600_000,
     upstreamProxy: null,
   });
 });

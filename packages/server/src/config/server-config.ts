@@ -39,6 +39,8 @@ export interface ServerConfig {
   resultRetentionMs: number;
   /** How long its input and output are kept. Default 30 days. */
   payloadRetentionMs: number;
+  /** WebSockets without a message either way for this long are closed. Default one hour. */
+  socketIdleMs: number;
   /** How this server itself reaches the rest of the network. */
   upstreamProxy: UpstreamProxy | null;
 }
@@ -127,6 +129,7 @@ const settings = {
   webhookHorizon: { env: 'LANNER_WEBHOOK_HORIZON', schema: duration, fallback: () => '24h' },
   resultRetention: { env: 'LANNER_RESULT_RETENTION', schema: duration, fallback: () => '30d' },
   payloadRetention: { env: 'LANNER_PAYLOAD_RETENTION', schema: duration, fallback: () => '30d' },
+  socketIdle: { env: 'LANNER_SOCKET_IDLE', schema: duration, fallback: () => '1h' },
 } as const;
 
 const flagNames: Record<SettingName, string> = {
@@ -145,6 +148,7 @@ const flagNames: Record<SettingName, string> = {
   webhookHorizon: '--webhook-horizon',
   resultRetention: '--result-retention',
   payloadRetention: '--payload-retention',
+  socketIdle: '--socket-idle',
 };
 
 interface Setting {

@@ -47,7 +47,7 @@ export interface Gateway {
   /** Calls that are not over. */
   readonly activeCalls: number;
   start(): Promise<void>;
-  /** Refuses new calls, waits up to `graceMs` for those under way, then ends them. Idempotent. */
+  /** Refuses new calls, waits up to `graceMs` for those under way, then ends them. A further call can only shorten that. */
   stop(options: { graceMs: number }): Promise<void>;
 }
 
@@ -131,11 +131,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     async start() {},
 
     stop({ graceMs }) {
-      stopped ??= (async () => {
-        isStopping = true;
-        await calls.drain(graceMs);
-        await transport.close();
-      })();
+      isStopping = true;
+      const drained = calls.drain(graceMs);
+      stopped ??= drained.then(() => transport.close());
       return stopped;
     },
   };

@@ -24,16 +24,18 @@ const goodbyeMs = 1_000;
 /** An empty set of calls. */
 export function createLiveCalls(clock: Clock): LiveCalls {
   const calls = new Set<LiveCall>();
-  let onEmpty: (() => void) | null = null;
+  const waiting = new Set<() => void>();
 
   const empty = (withinMs: number): Promise<void> => {
     if (calls.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = clock.setTimer(withinMs, resolve);
-      onEmpty = () => {
+      const finish = (): void => {
+        waiting.delete(finish);
         timer.cancel();
         resolve();
       };
+      const timer = clock.setTimer(withinMs, finish);
+      waiting.add(finish);
     });
   };
 
@@ -44,7 +46,7 @@ export function createLiveCalls(clock: Clock): LiveCalls {
     add: (call) => void calls.add(call),
     delete(call) {
       const wasThere = calls.delete(call);
-      if (calls.size === 0) onEmpty?.();
+      if (calls.size === 0) for (const finish of waiting) finish();
       return wasThere;
     },
     onRunnerGone(runnerId) {
