@@ -9,6 +9,7 @@ export class AccountsNamespace {
   readonly #settings: Settings;
   readonly #http: HttpClient;
 
+  /** @internal */
   constructor(settings: Settings, http: HttpClient) {
     this.#settings = settings;
     this.#http = http;

@@ -88,6 +88,7 @@ export class AppsNamespace {
   readonly #rpc: GrpcConnection;
   readonly #metrics: MetricsReader;
 
+  /** @internal */
   constructor(rpc: GrpcConnection, metrics: MetricsReader) {
     this.#rpc = rpc;
     this.#metrics = metrics;

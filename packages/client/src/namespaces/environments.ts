@@ -12,6 +12,7 @@ export interface EnvironmentsCreateOptions extends CallOptions {
 export class EnvironmentsNamespace {
   readonly #rpc: GrpcConnection;
 
+  /** @internal */
   constructor(rpc: GrpcConnection) {
     this.#rpc = rpc;
   }

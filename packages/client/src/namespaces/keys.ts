@@ -40,6 +40,7 @@ const presets: readonly KeyPreset[] = [
 export class KeysNamespace {
   readonly #rpc: GrpcConnection;
 
+  /** @internal */
   constructor(rpc: GrpcConnection) {
     this.#rpc = rpc;
   }

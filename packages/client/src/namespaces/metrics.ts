@@ -8,6 +8,7 @@ export class MetricsReader {
   readonly #settings: Settings;
   readonly #http: HttpClient;
 
+  /** @internal */
   constructor(settings: Settings, http: HttpClient) {
     this.#settings = settings;
     this.#http = http;

@@ -27,6 +27,7 @@ export class QueueNamespace {
   readonly #http: HttpClient;
   readonly #accounts: AccountsNamespace;
 
+  /** @internal */
   constructor(settings: Settings, http: HttpClient, accounts: AccountsNamespace) {
     this.#settings = settings;
     this.#http = http;

@@ -44,6 +44,7 @@ export class RunnerLogs {
   readonly #settings: Settings;
   readonly #http: HttpClient;
 
+  /** @internal */
   constructor(settings: Settings, http: HttpClient) {
     this.#settings = settings;
     this.#http = http;

@@ -26,7 +26,10 @@ export interface RunnerSessionOptions extends CallOptions {
 /** Most bytes of one message, as the official client sends them. */
 const chunkBytes = 4096;
 
-/** Runs a command, or a login shell when there is none, inside a runner. Resolves with its exit code. */
+/**
+ * Runs a command, or a login shell when there is none, inside a runner. Resolves with its exit code.
+ * @internal
+ */
 export async function runSession(
   rpc: GrpcConnection,
   runnerId: string,

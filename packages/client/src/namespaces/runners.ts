@@ -38,6 +38,7 @@ export class RunnersNamespace {
   readonly #metrics: MetricsReader;
   readonly #logs: RunnerLogs;
 
+  /** @internal */
   constructor(rpc: GrpcConnection, metrics: MetricsReader, logs: RunnerLogs) {
     this.#rpc = rpc;
     this.#metrics = metrics;

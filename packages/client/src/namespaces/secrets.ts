@@ -23,6 +23,7 @@ export interface SecretsSetOptions extends EnvironmentCallOptions {
 export class SecretsNamespace {
   readonly #rpc: GrpcConnection;
 
+  /** @internal */
   constructor(rpc: GrpcConnection) {
     this.#rpc = rpc;
   }

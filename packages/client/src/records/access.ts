@@ -46,6 +46,7 @@ export interface EnvironmentInfo {
 
 const dateOf = (timestamp: Timestamp | undefined): Date | null => (timestamp ? timestampDate(timestamp) : null);
 
+/** @internal */
 export function toKeyInfo(key: UserKeyInfo): KeyInfo {
   const isAdmin = key.scope === CreateUserKeyRequest_Scope.ADMIN;
   const isApi = key.scope === CreateUserKeyRequest_Scope.API;
@@ -57,6 +58,7 @@ export function toKeyInfo(key: UserKeyInfo): KeyInfo {
   };
 }
 
+/** @internal */
 export function toSecretInfo(secret: Secret): SecretInfo {
   return {
     name: secret.name,
@@ -66,6 +68,7 @@ export function toSecretInfo(secret: Secret): SecretInfo {
   };
 }
 
+/** @internal */
 export function toEnvironmentInfo(environment: EnvironmentMessage): EnvironmentInfo {
   return {
     name: environment.name,

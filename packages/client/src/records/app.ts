@@ -50,7 +50,10 @@ const authModes: Readonly<Record<number, AuthMode>> = {
   [ApplicationAuthMode.SHARED]: 'shared',
 };
 
-/** The wire number of an auth mode. */
+/**
+ * The wire number of an auth mode.
+ * @internal
+ */
 export function authModeNumber(mode: AuthMode): ApplicationAuthMode {
   return {
     private: ApplicationAuthMode.PRIVATE,
@@ -59,6 +62,7 @@ export function authModeNumber(mode: AuthMode): ApplicationAuthMode {
   }[mode];
 }
 
+/** @internal */
 export function toAppInfo(alias: AliasInfo): AppInfo {
   return {
     alias: alias.alias,
@@ -69,6 +73,7 @@ export function toAppInfo(alias: AliasInfo): AppInfo {
   };
 }
 
+/** @internal */
 export function toRevisionInfo(application: ApplicationInfo): RevisionInfo {
   return {
     applicationId: application.applicationId,

@@ -66,6 +66,7 @@ const replacements: Readonly<Record<number, ReplaceState>> = {
   [RunnerInfo_ReplaceState.DID_REPLACE]: 'DID_REPLACE',
 };
 
+/** @internal */
 export function toRunnerInfo(runner: RunnerMessage): RunnerInfo {
   const externalMetadata = (runner.externalMetadata ?? {}) as Record<string, unknown>;
   return {
@@ -83,7 +84,10 @@ export function toRunnerInfo(runner: RunnerMessage): RunnerInfo {
   };
 }
 
-/** States a list can be narrowed to; `TERMINATED` stands for `DEAD` too. */
+/**
+ * States a list can be narrowed to; `TERMINATED` stands for `DEAD` too.
+ * @internal
+ */
 export function isInStates(runner: RunnerInfo, wanted: readonly RunnerState[] | undefined): boolean {
   if (wanted === undefined || typeof runner.state !== 'string') return wanted === undefined;
   return wanted.includes(runner.state) || (runner.state === 'DEAD' && wanted.includes('TERMINATED'));

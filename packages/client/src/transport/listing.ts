@@ -6,6 +6,7 @@ export class Listing<T> implements PromiseLike<T[]>, AsyncIterable<T> {
   readonly #fetch: () => Promise<T[]>;
   #items: Promise<T[]> | undefined;
 
+  /** @internal */
   constructor(fetch: () => Promise<T[]>) {
     this.#fetch = fetch;
   }
