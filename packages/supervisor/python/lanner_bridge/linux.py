@@ -166,5 +166,5 @@ def keep_capabilities_over_exec():
 
 def system_call(name, number, *arguments):
     """A system call that the C library has no function for. Numbers are passed as 64 bits, bytes as a pointer to them."""
-    padded = [argument if isinstance(argument, (bytes, ctypes.Array)) else ctypes.c_long(argument) for argument in arguments]
+    padded = [argument if argument is None or isinstance(argument, (bytes, ctypes.Array)) else ctypes.c_long(argument) for argument in arguments]
     return _check(_libc.syscall(ctypes.c_long(number), *padded), name)

@@ -9,11 +9,16 @@ _SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 # An id that no account of this machine has; only whether root may become somebody else matters.
 _PROBE_UID = 2_000_000
 _TIMEOUT_SECONDS = 20
-# The inner program does what a zygote's child does: namespaces again, and a /proc of its own.
+# The inner program does what a zygote's child does: namespaces again, a /proc of its own, an app whose sockets are handed over.
 _INNER = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from lanner_bridge import broker_trial, identity, linux, root_builder, root_plan, runner_sandbox
+from lanner_bridge import broker_trial, identity, linux, root_builder, root_plan
+
+def be_unprivileged():
+    identity.enter_user_namespace()
+    linux.drop_all_capabilities()
+
 own = os.open("/proc/self/ns/pid", os.O_RDONLY)
 linux.unshare(linux.CLONE_NEWPID)
 pid = os.fork()
@@ -24,7 +29,7 @@ if pid == 0:
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
         root_builder.enter_root(root_plan.runner_root("probe", "127.0.0.1"))
         linux.drop_all_capabilities()
-        print("addresses:", broker_trial.find_problem(runner_sandbox.drop_privileges) or "", flush=True)
+        print("addresses:", broker_trial.find_problem(be_unprivileged) or "", flush=True)
         os._exit(0)
     except BaseException as error:
         print(error, file=sys.stderr, flush=True)

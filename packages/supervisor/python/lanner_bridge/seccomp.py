@@ -6,6 +6,7 @@ linux/audit.h, and the tables of system calls of each architecture.
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import platform
@@ -18,11 +19,12 @@ _SECCOMP_SET_MODE_FILTER = 1
 _SECCOMP_GET_NOTIF_SIZES = 3
 _FLAG_SPEC_ALLOW = 1 << 2  # without it older kernels slow the whole process down (a mitigation that is not wanted here)
 _FLAG_NEW_LISTENER = 1 << 3
+_FLAG_WAIT_KILLABLE = 1 << 5
 
 _RET_ALLOW = 0x7FFF0000
 _RET_NOTIFY = 0x7FC00000
 _RET_ERRNO = 0x00050000
-_ENOSYS, _EPERM, _EOPNOTSUPP = 38, 1, 95
+_ERESTARTSYS = 512
 
 _LOAD, _EQUALS, _AT_LEAST, _HAS_BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
@@ -72,18 +74,18 @@ def socket_filter(numbers):
     foreign_arch, foreign_calls = numbers.foreign
     foreign = [(_LOAD, 0, 0, _NUMBER_AT)]
     for number in foreign_calls:
-        foreign += [(_EQUALS, 0, 1, number), (_RETURN, 0, 0, _RET_ERRNO | _EPERM)]
+        foreign += [(_EQUALS, 0, 1, number), (_RETURN, 0, 0, _RET_ERRNO | errno.EPERM)]
     foreign.append((_RETURN, 0, 0, _RET_ALLOW))
     program = [(_LOAD, 0, 0, _ARCH_AT), (_EQUALS, 0, len(foreign), foreign_arch), *foreign]
-    program += [(_EQUALS, 1, 0, numbers.arch), (_RETURN, 0, 0, _RET_ERRNO | _ENOSYS), (_LOAD, 0, 0, _NUMBER_AT)]
+    program += [(_EQUALS, 1, 0, numbers.arch), (_RETURN, 0, 0, _RET_ERRNO | errno.ENOSYS), (_LOAD, 0, 0, _NUMBER_AT)]
     if numbers.arch == _CALLS["x86_64"].arch:
-        program += [(_AT_LEAST, 0, 1, _X32_BIT), (_RETURN, 0, 0, _RET_ERRNO | _ENOSYS)]
+        program += [(_AT_LEAST, 0, 1, _X32_BIT), (_RETURN, 0, 0, _RET_ERRNO | errno.ENOSYS)]
     for number in (numbers.bind, numbers.listen, numbers.connect):
         program += [(_EQUALS, 0, 1, number), (_RETURN, 0, 0, _RET_NOTIFY)]
-    program += [(_EQUALS, 0, 1, _IO_URING_SETUP), (_RETURN, 0, 0, _RET_ERRNO | _ENOSYS)]
+    program += [(_EQUALS, 0, 1, _IO_URING_SETUP), (_RETURN, 0, 0, _RET_ERRNO | errno.ENOSYS)]
     for number, flags in ((numbers.sendto, 3), (numbers.sendmsg, 2), (numbers.sendmmsg, 3)):
         program += [(_EQUALS, 0, 4, number), (_LOAD, 0, 0, _ARGUMENTS_AT + 8 * flags), (_HAS_BITS, 0, 1, _MSG_FASTOPEN)]
-        program += [(_RETURN, 0, 0, _RET_ERRNO | _EOPNOTSUPP), (_RETURN, 0, 0, _RET_ALLOW)]
+        program += [(_RETURN, 0, 0, _RET_ERRNO | errno.EOPNOTSUPP), (_RETURN, 0, 0, _RET_ALLOW)]
     program.append((_RETURN, 0, 0, _RET_ALLOW))
     return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
 
@@ -100,7 +102,17 @@ def install_socket_filter():
     program = socket_filter(calls)
     instructions = ctypes.create_string_buffer(program, len(program))
     head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(instructions))
-    return _seccomp(_SECCOMP_SET_MODE_FILTER, _FLAG_NEW_LISTENER | _FLAG_SPEC_ALLOW, head)
+    flags = _FLAG_NEW_LISTENER | _FLAG_SPEC_ALLOW
+    return _seccomp(_SECCOMP_SET_MODE_FILTER, flags | (_FLAG_WAIT_KILLABLE if holds_callers() else 0), head)
+
+
+def holds_callers():
+    """From Linux 5.19 a signal cannot interrupt a call once it has been received; before, the caller may make a call again that was made."""
+    try:
+        _seccomp(_SECCOMP_SET_MODE_FILTER, _FLAG_NEW_LISTENER | _FLAG_WAIT_KILLABLE, None)
+    except OSError as error:
+        return error.errno == errno.EFAULT  # the flags are known; the program that is missing was looked for
+    return False
 
 
 def _seccomp(operation, flags, argument):
@@ -150,6 +162,10 @@ class Listener:
     def answer(self, notification, error=0):
         """End the call: 0, or an errno. False: too late."""
         return self._send(notification, -error, 0)
+
+    def restart(self, notification):
+        """Let the caller's pending signal be handled, then the call be made again or end with EINTR, as the program wants it."""
+        return self._send(notification, -_ERESTARTSYS, 0)
 
     def let_run(self, notification):
         """Let the kernel do the call as if nothing had been. It reads the caller's memory again: never decide by content and then do this."""

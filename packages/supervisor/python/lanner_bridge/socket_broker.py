@@ -11,17 +11,15 @@ import os
 import select
 import socket
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from . import seccomp, socket_names
 from .address_rules import AddressRules, Verdict
-from .socket_calls import CallerGone, HeldSocket, fetch_descriptor, is_close_on_exec, read_address
+from .socket_calls import CallerGone, HeldSocket, fetch_descriptor, has_signal, is_close_on_exec, read_address
 from .unix_paths import reachable_name
 
-_MAX_UNDELIVERED = 256
 _RETRY_SECONDS = 0.02
-_CHECK_SECONDS = 1.0
+_CHECK_SECONDS = 0.05
 _INTERNET_FAMILIES = (socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6)
 _KEPT_OPTIONS = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
@@ -36,8 +34,6 @@ class _Waiting:
 
     notification: seccomp.Notification
     held: HeldSocket
-    # What the caller asked for, and what it is led to.
-    asked: bytes
     address: bytes
     until: float  # monotonic; infinity without SO_SNDTIMEO
     is_unix: bool
@@ -54,7 +50,7 @@ class SocketBroker:
         # TCP port → (domain, is for IPv6 alone) of the last socket bound to it.
         self._bound = {}
         self._waiting = {}
-        self._undelivered = OrderedDict()
+        self._is_repeatable = not seccomp.holds_callers()
         self._is_open = True
 
     def register(self, poll):
@@ -93,7 +89,7 @@ class SocketBroker:
             number = notification.number
             if number == seccomp.calls.listen:
                 held = self._hold(notification)
-                self._answer(notification, held, b"", self._listen(held, notification.arguments[1]))
+                self._listener.answer(notification, self._listen(held, notification.arguments[1]))
                 return
             address = read_address(notification.thread, notification.arguments[1], notification.arguments[2] & 0xFFFFFFFF)
             if isinstance(address, int):
@@ -104,12 +100,10 @@ class SocketBroker:
                 self._listener.let_run(notification)
                 return
             held = self._hold(notification)
-            if self._undelivered and (earlier := self._undelivered.pop(self._key(held, number, address), None)) is not None:
-                self._listener.answer(notification, earlier)
-            elif not is_bind:
+            if not is_bind:
                 held = self._connect(notification, held, address)
             elif held.is_internet:
-                self._answer(notification, held, address, self._bind(held, address))
+                self._listener.answer(notification, self._bind(held, address))
             else:
                 self._listener.let_run(notification)
         except CallerGone:
@@ -145,6 +139,8 @@ class SocketBroker:
             result = held.bind(address)
         else:
             result = self._bind_own(held, name.port, is_stream)
+        if result == errno.EINVAL and self._is_repeatable and _port_of(held) and name.port in (0, _port_of(held)):
+            return 0  # bound here, but a signal kept the caller from hearing it
         if result == 0 and not is_stream and name.port:
             self._ports[socket.SOCK_DGRAM].add(name.port)
         return result
@@ -197,9 +193,8 @@ class SocketBroker:
 
     # -- connect ------------------------------------------------------------------------------------------------
 
-    def _connect(self, notification, held, asked):
+    def _connect(self, notification, held, address):
         """Answer, or begin to wait. Returns the socket if it is not needed any more."""
-        address = asked
         name = socket_names.parse(address) if held.is_internet else None
         if name is not None:
             kind = held.kind
@@ -217,11 +212,11 @@ class SocketBroker:
         result = _connect_unix(notification, held, address) if is_unix else held.connect(address)
         is_under_way = result == errno.EAGAIN if is_unix else result in (errno.EINPROGRESS, errno.EALREADY)
         if not is_under_way or not held.is_blocking:
-            self._answer(notification, held, asked, result)
+            self._listener.answer(notification, self._of_first_call(held, result))
             return held
         timeout = held.send_timeout_seconds
         until = time.monotonic() + timeout if timeout else float("inf")
-        self._waiting[held.fd] = _Waiting(notification, held, asked, address, until, is_unix)
+        self._waiting[held.fd] = _Waiting(notification, held, address, until, is_unix)
         return None
 
     def _is_bound_to_own(self, held):
@@ -242,7 +237,10 @@ class SocketBroker:
         now = time.monotonic()
         for fd, waiting in list(self._waiting.items()):
             if not self._listener.is_waiting(waiting.notification):
-                result = None  # interrupted by a signal, or gone; the connection goes on as it does without us
+                result = None  # interrupted or gone; the connection goes on as it does without us
+            elif has_signal(waiting.notification.thread):
+                self._listener.restart(waiting.notification)
+                result = None
             elif waiting.is_unix:
                 result = _connect_unix(waiting.notification, waiting.held, waiting.address)
                 if result == errno.EAGAIN and now < waiting.until:
@@ -257,27 +255,26 @@ class SocketBroker:
                 continue
             del self._waiting[fd]
             if result is not None:
-                self._answer(waiting.notification, waiting.held, waiting.asked, result)
+                self._listener.answer(waiting.notification, result)
             waiting.held.close()
 
-    # -- answers ------------------------------------------------------------------------------------------------
-
-    def _answer(self, notification, held, asked, result):
-        """Answer a call that has been made. A caller that a signal has interrupted makes it again: it then gets this answer."""
-        if self._listener.answer(notification, result) or notification.number == seccomp.calls.listen:
-            return
-        self._undelivered[self._key(held, notification.number, asked)] = result
-        if len(self._undelivered) > _MAX_UNDELIVERED:
-            self._undelivered.popitem(last=False)
-
-    @staticmethod
-    def _key(held, number, asked):
-        return held.cookie, number, asked
+    def _of_first_call(self, held, result):
+        """On older kernels a signal may have interrupted the caller after its connect was made here: it then calls again."""
+        if self._is_repeatable and result == errno.EISCONN:
+            return 0
+        if self._is_repeatable and result == errno.EALREADY and not held.is_blocking:
+            return errno.EINPROGRESS
+        return result
 
 
 def _connect_unix(notification, held, address):
     with reachable_name(notification.thread, address) as reachable:
         return held.connect(reachable)
+
+
+def _port_of(held):
+    name = socket_names.parse(held.name())
+    return name.port if name else 0
 
 
 def _signed(argument):

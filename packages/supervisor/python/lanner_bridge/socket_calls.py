@@ -14,7 +14,6 @@ from . import linux
 
 _SYS_PIDFD_OPEN, _SYS_PIDFD_GETFD = 434, 438  # the same on every architecture
 _PIDFD_THREAD = os.O_EXCL  # Linux 6.9
-_SO_COOKIE = 57
 _MAX_ADDRESS_BYTES = 128  # sizeof(struct sockaddr_storage): the kernel refuses more
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -75,7 +74,11 @@ def _open_process(thread):
 
 def process_of(thread):
     """The process of a thread."""
-    return int(_status(thread, b"Tgid:"))
+    try:
+        with open(f"/proc/{thread}/status", "rb") as file:
+            return int(next(line.split()[1] for line in file if line.startswith(b"Tgid:")))
+    except (OSError, StopIteration):
+        raise CallerGone(f"thread {thread} has ended") from None
 
 
 def is_close_on_exec(thread, number):
@@ -87,12 +90,15 @@ def is_close_on_exec(thread, number):
     return bool(int(flags, 8) & os.O_CLOEXEC)
 
 
-def _status(thread, name):
+def has_signal(thread):
+    """A signal waits for this thread that it neither blocks nor ignores."""
     try:
         with open(f"/proc/{thread}/status", "rb") as file:
-            return next(line.split()[1] for line in file if line.startswith(name))
-    except (OSError, StopIteration):
-        raise CallerGone(f"thread {thread} has ended") from None
+            fields = dict(line.split(b":", 1) for line in file)
+        own, shared, blocked, ignored = (int(fields[name], 16) for name in (b"SigPnd", b"ShdPnd", b"SigBlk", b"SigIgn"))
+    except (OSError, KeyError, ValueError):
+        return False
+    return bool((own | shared) & ~blocked & ~ignored)
 
 
 class HeldSocket:
@@ -109,11 +115,6 @@ class HeldSocket:
     @property
     def kind(self):
         return self.option(socket.SOL_SOCKET, socket.SO_TYPE)
-
-    @property
-    def cookie(self):
-        """A number that no other socket has or will have."""
-        return struct.unpack("=Q", self._option_bytes(socket.SOL_SOCKET, _SO_COOKIE, 8))[0]
 
     @property
     def is_blocking(self):

@@ -14,7 +14,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from driver import FakeSupervisor, function
-from modes import for_each_mode, problem_with_kernel_addresses
+from modes import for_each_mode, modes, problem_with_kernel_addresses
 
 SERVER = """
 import http.server, os
@@ -247,7 +247,6 @@ def main():
         runner = self.start(
             NATIVE
             + f"""
-import threading
 def main():
     servers = [serve("0.0.0.0", 8080), serve("127.0.0.1", 8081), serve("{self.own}", 8082)]
     found = []
@@ -432,6 +431,60 @@ def main():
         self.assertEqual((header["port"], header["address"]), (8080, self.own))
         with socket.create_connection((self.own, 8080), 10) as connection:
             self.assertEqual(connection.recv(6), b"native")
+
+
+@unittest.skipIf(problem_with_kernel_addresses(), problem_with_kernel_addresses())
+class Races(Case):
+    """Once, in the mode that isolates most: they take long."""
+
+    options = list(modes().values())[-1]
+
+    def test_what_a_program_shows_is_what_is_used(self):
+        other = "127.84.5.10"
+        server = self.start(SERVER, address=other, env={"NAME": "other"}, runner_id="other")
+        server.until("listening")
+        with socket.create_server(("127.0.0.1", 0), backlog=1000) as service:
+            runner = self.start(
+                NATIVE
+                + f"""
+import sys, threading
+sys.setswitchinterval(1e-5)
+def main():
+    allowed, refused = name("127.0.0.1", {service.getsockname()[1]}), name("{other}", 8080)
+    shown, is_over = ctypes.create_string_buffer(allowed, 16), threading.Event()
+    def swap():
+        while not is_over.is_set():
+            shown.raw = refused
+            shown.raw = allowed
+    threading.Thread(target=swap).start()
+    peers = set()
+    for _ in range(200):
+        with socket.socket() as client:
+            if libc.connect(client.fileno(), shown, 16) == 0:
+                peers.add(client.getpeername()[0])
+    is_over.set()
+    return peers
+"""
+            )
+            self.assertEqual(runner.value(), {"127.0.0.1"})
+
+    def test_signals_do_not_disturb(self):
+        runner = self.start(
+            """
+            import signal, socket
+            def main():
+                signal.signal(signal.SIGALRM, lambda *_: None)
+                signal.siginterrupt(signal.SIGALRM, False)
+                signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+                server = socket.create_server(("0.0.0.0", 0), backlog=500)
+                for _ in range(200):
+                    with socket.socket() as bound, socket.socket() as client:
+                        bound.bind(("0.0.0.0", 0)); bound.listen()
+                        client.connect(("127.0.0.1", server.getsockname()[1]))
+                return "undisturbed"
+            """
+        )
+        self.assertEqual(runner.value(), "undisturbed")
 
 
 for_each_mode(
