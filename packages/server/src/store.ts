@@ -11,6 +11,7 @@ import { createMachineTypes, type MachineType, type MachineTypes } from './apps/
 import { openSecretBox } from './apps/open-secret-box.ts';
 import { createSqliteAppStore } from './apps/sqlite-app-store.ts';
 import { createSqliteEnvironmentStore } from './apps/sqlite-environment-store.ts';
+import { createSqliteSealedValues } from './apps/sqlite-sealed-values.ts';
 import { createSqliteSecretStore } from './apps/sqlite-secret-store.ts';
 import type { Accounts } from './auth/accounts.ts';
 import type { AppTokens } from './auth/app-tokens.ts';
@@ -112,7 +113,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
   const database = openDatabase({ path: options.databasePath, clock });
   try {
     const secretStore = createSqliteSecretStore(database);
-    const box = await openSecretBox(options.secretsKeyPath, secretStore);
+    const box = await openSecretBox(options.secretsKeyPath, createSqliteSealedValues(database));
     const blobs = await openDiskBlobs(options.blobsDir, clock);
     const sessions = createUploadSessions({ folder: join(options.blobsDir, 'uploads'), clock, limits: uploadLimits });
     const appFileStore = createSqliteAppFileStore(database);

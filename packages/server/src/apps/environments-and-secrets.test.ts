@@ -15,6 +15,7 @@ import type { Environments, Secrets } from './environments-and-secrets.ts';
 import { openSecretBox } from './open-secret-box.ts';
 import { createSecretBox } from './secret-box.ts';
 import { createSqliteEnvironmentStore } from './sqlite-environment-store.ts';
+import { createSqliteSealedValues } from './sqlite-sealed-values.ts';
 import { createSqliteSecretStore } from './sqlite-secret-store.ts';
 
 const hasCode =
@@ -68,7 +69,7 @@ describe('environments and secrets', () => {
   let ada: string;
   let bob: string;
 
-  const openBox = () => openSecretBox(keyPath, createSqliteSecretStore(database));
+  const openBox = () => openSecretBox(keyPath, createSqliteSealedValues(database));
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'lanner-secrets-'));

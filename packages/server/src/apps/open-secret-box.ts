@@ -1,16 +1,18 @@
 import { LannerError } from '@lanner/protocol';
+import type { SealedValue, SealedValues } from './sealed-values.ts';
 import { createSecretBox, type SecretBox } from './secret-box.ts';
-import type { SecretStore } from './secret-store.ts';
 import { createSecretsKey, readSecretsKey } from './secrets-key.ts';
+import { finishRotation } from './secrets-key-rotation.ts';
 
 /**
- * The box of this installation. The key file is made at first start; where secrets are stored already, a missing or
- * foreign key is told at once, instead of when a runner needs a value.
+ * The box of this installation. The key file is made at first start; a rotation that was cut off is ended; where secrets
+ * are stored already, a missing or foreign key is told at once, instead of when a runner needs a value.
  * @throws LannerError `config_invalid`.
  */
-export async function openSecretBox(keyPath: string, store: SecretStore): Promise<SecretBox> {
+export async function openSecretBox(keyPath: string, values: SealedValues): Promise<SecretBox> {
+  await finishRotation(keyPath, values);
   const key = await readSecretsKey(keyPath);
-  const sample = await store.findAny();
+  const sample = await values.findIrreplaceable();
   if (key === null) {
     if (sample === null) return createSecretBox(await createSecretsKey(keyPath));
     throw new LannerError(
@@ -23,13 +25,9 @@ export async function openSecretBox(keyPath: string, store: SecretStore): Promis
   return box;
 }
 
-function assertOpens(
-  box: SecretBox,
-  sample: { accountId: string; environmentName: string; name: string; sealedValue: Uint8Array },
-  keyPath: string,
-): void {
+function assertOpens(box: SecretBox, { place, sealed }: SealedValue, keyPath: string): void {
   try {
-    box.open(sample.sealedValue, [sample.accountId, sample.environmentName, sample.name]);
+    box.open(sealed, place);
   } catch (error) {
     throw new LannerError(
       'config_invalid',

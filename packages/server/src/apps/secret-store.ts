@@ -19,6 +19,4 @@ export interface SecretStore {
   list(accountId: string, environmentName: string): Promise<SecretInfo[]>;
   /** Exactly `names`, or the ones exposed by default when null; by name. */
   findSealed(accountId: string, environmentName: string, names: readonly string[] | null): Promise<StoredSecret[]>;
-  /** Any one, of any account: to check at start that the key opens what is stored. */
-  findAny(): Promise<StoredSecret | null>;
 }

@@ -46,11 +46,16 @@ export async function createSecretsKey(path: string): Promise<Uint8Array> {
   } finally {
     await unlink(temporaryPath);
   }
-  const folderHandle = await open(folder, 'r');
-  try {
-    await folderHandle.sync();
-  } finally {
-    await folderHandle.close();
-  }
+  await syncFolderOf(path);
   return key;
+}
+
+/** Makes a rename or a new name in the folder of `path` durable. */
+export async function syncFolderOf(path: string): Promise<void> {
+  const folder = await open(dirname(path), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }

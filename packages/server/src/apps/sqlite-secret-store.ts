@@ -71,12 +71,6 @@ export function createSqliteSecretStore(database: Database): SecretStore {
           )
           .map(toStored),
       ),
-
-    findAny: () =>
-      database.read((db) => {
-        const row = db.get<SecretRow>(`SELECT ${columns} FROM secrets LIMIT 1`);
-        return row === undefined ? null : toStored(row);
-      }),
   };
 }
 

@@ -2,6 +2,7 @@ import { createSqliteAccountStore } from '../auth/sqlite-account-store.ts';
 import { openTemporaryDatabase } from '../db/temporary-database.ts';
 import { createSqliteAppStore } from './sqlite-app-store.ts';
 import { createSqliteEnvironmentStore } from './sqlite-environment-store.ts';
+import { createSqliteSealedValues } from './sqlite-sealed-values.ts';
 import { createSqliteSecretStore } from './sqlite-secret-store.ts';
 import { describeAppStores } from './store.conformance.ts';
 
@@ -12,6 +13,7 @@ describeAppStores('SQLite', async () => {
     apps: createSqliteAppStore(database),
     environments: createSqliteEnvironmentStore(database),
     secrets: createSqliteSecretStore(database),
+    sealed: createSqliteSealedValues(database),
     close: () => database.close(),
   };
 });

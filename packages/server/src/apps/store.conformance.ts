@@ -7,6 +7,7 @@ import type { AppStore } from './app-store.ts';
 import { defaultScaleSettings, type Revision } from './app-types.ts';
 import type { ResolvedApp } from './apps.ts';
 import type { EnvironmentStore } from './environment-store.ts';
+import type { SealedValues } from './sealed-values.ts';
 import type { SecretStore } from './secret-store.ts';
 
 /** The stores of one engine over one fresh database. */
@@ -15,6 +16,7 @@ export interface AppStores {
   apps: AppStore;
   environments: EnvironmentStore;
   secrets: SecretStore;
+  sealed: SealedValues;
   close(): Promise<void>;
 }
 
@@ -395,10 +397,33 @@ export function describeAppStores(engine: string, open: () => Promise<AppStores>
         assert.equal(await stores.secrets.remove(ada, 'main', 'TOKEN'), false);
       });
 
-      it('shows some secret when there is one', async () => {
-        assert.equal(await stores.secrets.findAny(), null);
+      it('shows sealed values with their places, and replaces all of them or none', async () => {
+        assert.equal(await stores.sealed.findAny(), null);
+        assert.equal(await stores.sealed.findIrreplaceable(), null);
         await putSecret(ada, 'main', 'TOKEN');
-        assert.equal((await stores.secrets.findAny())?.name, 'TOKEN');
+        await putSecret(bob, 'main', 'OTHER');
+        const places: string[] = [];
+        const count = await stores.sealed.resealAll(({ place, sealed }) => {
+          places.push(place.join('/'));
+          return Buffer.concat([sealed, Buffer.from('+')]);
+        });
+        assert.equal(count, 2);
+        assert.deepEqual(places.toSorted(), [`${ada}/main/TOKEN`, `${bob}/main/OTHER`].toSorted());
+        const sealedOf = async (accountId: string): Promise<string | undefined> =>
+          (await stores.secrets.findSealed(accountId, 'main', null)).map(({ sealedValue }) =>
+            String(Buffer.from(sealedValue)),
+          )[0];
+        const [first, second] = [await sealedOf(ada), await sealedOf(bob)];
+        assert.match(first ?? '', /\+$/);
+        let seen = 0;
+        const failing = stores.sealed.resealAll(() => {
+          seen += 1;
+          if (seen === 2) throw new RangeError('no');
+          return new Uint8Array([1]);
+        });
+        await assert.rejects(failing, RangeError);
+        assert.deepEqual([await sealedOf(ada), await sealedOf(bob)], [first, second]);
+        assert.equal(String(Buffer.from((await stores.sealed.findIrreplaceable())!.sealed)).endsWith('+'), true);
       });
     });
   });
