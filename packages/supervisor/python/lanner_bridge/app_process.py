@@ -11,7 +11,7 @@ import time
 import types
 from dataclasses import dataclass
 
-from . import addresses, app_reports, callables, outcome, preload, request_labels, runner_sandbox
+from . import addresses, app_reports, callables, outcome, platform_hosts, preload, request_labels, runner_sandbox
 from .frames import receive_frame
 from .process_tree import close_descriptors_except, default_signals, die_with_parent, open_to_debuggers
 from .start_order import parse_start
@@ -95,6 +95,7 @@ def become(pipes, is_spare, has_broker):
         if not has_broker:
             addresses.install(order.address, lambda port: _report_listening(control, order.address, port))
         request_labels.install(pipes.mark)
+        platform_hosts.install(os.environ)
         _limit_processes(order)
     except BaseException:
         sys.excepthook(*sys.exc_info())
