@@ -95,27 +95,39 @@ export interface EndedRequest extends RequestResult {
   payloads: 'kept' | 'brief' | 'deleted';
 }
 
+/** An attempt that begins. */
+export interface Claim {
+  /** Its lease: nobody else can end it. */
+  lease: string;
+  runnerId: string;
+  /** Of whatever executes it. */
+  generation: string | null;
+  atMs: number;
+}
+
 /**
  * Requests at rest. Each verb is one guarded transaction and resolves once it is durable; `false` means that the request was
  * not in the state the verb starts from (request-state.ts), and nothing was changed.
+ *
+ * Nothing waits for a claim to be durable: whatever executes the attempt knows which request it is for. So the verbs that
+ * leave or mark a running request take its claim along while it is not known to be written, and make good for it.
  */
 export interface RequestStore {
   /** Resolves with the request's number. */
   add(request: NewRequest): Promise<number>;
-  claim(
-    number: number,
-    claim: { lease: string; runnerId: string; generation: string | null; atMs: number },
-  ): Promise<boolean>;
+  /** Joins the next commit: it may take some milliseconds. */
+  claim(number: number, claim: Claim): Promise<boolean>;
   /** Back to waiting. `attempts`: how many count now. */
   requeue(
     number: number,
     lease: string,
     next: { notBeforeMs: number; attempts: number; options: RequestOptions },
+    claim?: Claim,
   ): Promise<boolean>;
   /** Ends a request. Its webhook enters the outbox with it; input that is not to be kept goes. */
-  finish(number: number, lease: string, result: RequestResult): Promise<boolean>;
+  finish(number: number, lease: string, result: RequestResult, claim?: Claim): Promise<boolean>;
   finishWaiting(number: number, result: RequestResult): Promise<boolean>;
-  requestCancel(number: number): Promise<boolean>;
+  requestCancel(number: number, claim?: Claim): Promise<boolean>;
   readInput(number: number): Promise<StoredInput | null>;
   findEnded(requestId: string): Promise<EndedRequest | null>;
   /** Live requests after a number, in order. */

@@ -2,6 +2,7 @@ import type { Database } from '../db/database.ts';
 import type { SqlConnection } from '../db/sqlite.ts';
 import { addDelivery } from '../webhooks/add-delivery.ts';
 import type {
+  Claim,
   EndedRequest,
   LiveRequest,
   RequestOptions,
@@ -103,6 +104,29 @@ export function createSqliteRequestStore(database: Database): RequestStore {
     return true;
   };
 
+  const claim = (connection: SqlConnection, number: number, { lease, runnerId, generation, atMs }: Claim): boolean =>
+    connection.run(
+      `UPDATE queue_requests SET state = 'running', lease = ?, runner_id = ?, generation = ?, started_at_ms = ?,
+         attempts = attempts + 1
+       WHERE number = ? AND state = 'waiting'`,
+      lease,
+      runnerId,
+      generation,
+      atMs,
+      number,
+    ) === 1;
+
+  /** A write about a running request, whose claim may not have been written. */
+  const writeRunning = (
+    number: number,
+    missing: Claim | undefined,
+    operation: (connection: SqlConnection) => boolean,
+  ): Promise<boolean> =>
+    database.write((connection) => {
+      if (missing !== undefined) claim(connection, number, missing);
+      return operation(connection);
+    });
+
   return {
     add: (request) =>
       database.write((connection) => {
@@ -134,23 +158,12 @@ export function createSqliteRequestStore(database: Database): RequestStore {
         return row.number;
       }),
 
-    claim: (number, { lease, runnerId, generation, atMs }) =>
-      database.write(
-        (connection) =>
-          connection.run(
-            `UPDATE queue_requests SET state = 'running', lease = ?, runner_id = ?, generation = ?, started_at_ms = ?,
-               attempts = attempts + 1
-             WHERE number = ? AND state = 'waiting'`,
-            lease,
-            runnerId,
-            generation,
-            atMs,
-            number,
-          ) === 1,
-      ),
+    claim: (number, begun) => database.writeUnhurried((connection) => claim(connection, number, begun)),
 
-    requeue: (number, lease, { notBeforeMs, attempts, options }) =>
-      database.write(
+    requeue: (number, lease, { notBeforeMs, attempts, options }, missing) =>
+      writeRunning(
+        number,
+        missing,
         (connection) =>
           connection.run(
             `UPDATE queue_requests SET state = 'waiting', lease = NULL, not_before_ms = ?, attempts = ?, options = ?
@@ -163,13 +176,15 @@ export function createSqliteRequestStore(database: Database): RequestStore {
           ) === 1,
       ),
 
-    finish: (number, lease, result) =>
-      database.write((connection) => end(connection, number, 'running', lease, result)),
+    finish: (number, lease, result, missing) =>
+      writeRunning(number, missing, (connection) => end(connection, number, 'running', lease, result)),
 
     finishWaiting: (number, result) => database.write((connection) => end(connection, number, 'waiting', null, result)),
 
-    requestCancel: (number) =>
-      database.write(
+    requestCancel: (number, missing) =>
+      writeRunning(
+        number,
+        missing,
         (connection) =>
           connection.run(
             `UPDATE queue_requests SET cancel_requested = 1 WHERE number = ? AND state = 'running'`,

@@ -76,6 +76,25 @@ export function describeRequestStore(
       assert.deepEqual(await store.listLive(0, 10), []);
     });
 
+    it('makes good for a claim that was never written', async () => {
+      const numbers = [await store.add(aRequest()), await store.add(aRequest()), await store.add(aRequest())];
+      const [finished, again, cancelled] = numbers as [number, number, number];
+      assert.equal(await store.finish(finished, 'a', aResult()), false);
+      assert.equal(await store.finish(finished, 'a', aResult(), claim('a')), true);
+      const next = { notBeforeMs: 0, attempts: 1, options: {} };
+      assert.equal(await store.requeue(again, 'b', next, claim('b')), true);
+      assert.equal(await store.requestCancel(cancelled, claim('c')), true);
+      const live = await store.listLive(0, 10);
+      assert.deepEqual(
+        live.map(({ number, state, lease, attempts }) => [number, state, lease, attempts]),
+        [
+          [again, 'waiting', null, 1],
+          [cancelled, 'running', 'c', 1],
+        ],
+      );
+      assert.equal(await store.finish(cancelled, 'd', aResult(), claim('d')), false, 'another has it');
+    });
+
     it('puts an attempt back with its lease only; an old lease is worth nothing afterwards', async () => {
       const number = await store.add(aRequest());
       await store.claim(number, claim('a'));

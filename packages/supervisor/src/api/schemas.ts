@@ -68,6 +68,8 @@ export const startRunnerRequestSchema = z.object({
 /** A few hundred headers of a few KB; the gateway has bounded them before. */
 export const attemptOrderSchema = z.object({
   attemptId: id,
+  requestNumber: count,
+  attemptNumber: count,
   port,
   method: z.string().check(z.regex(/^[A-Z]{1,20}$/)),
   path: z.string().check(z.regex(/^\/[\x21-\x7e]*$/), z.maxLength(64 * 1024)),

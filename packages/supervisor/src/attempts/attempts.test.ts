@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { systemClock, type AttemptOrder, type AttemptOutcome } from '@lanner/protocol';
+import { systemClock, type AttemptOrder, type AttemptOutcome, type AttemptSnapshot } from '@lanner/protocol';
 import { createEventLog, type EventLog } from '../events/event-log.ts';
 import { createResultSpool } from '../events/result-spool.ts';
 import { silentLog } from '../lib/log.ts';
@@ -46,6 +46,8 @@ describe('attempts', () => {
     const attemptId = more.attemptId ?? randomUUID();
     const order = {
       attemptId,
+      requestNumber: 7,
+      attemptNumber: 2,
       port,
       method: 'POST',
       path: '/x',
@@ -94,7 +96,9 @@ describe('attempts', () => {
     assert.ok(outcome.kind === 'answered');
     assert.deepEqual([outcome.status, outcome.headers['set-cookie']], [201, ['a=1', 'b=2']]);
     assert.equal(Buffer.from(outcome.body!, 'base64').toString(), '["PUT","/y?z=1","r1","input"]');
-    assert.deepEqual(attempts.list(), [{ attemptId: id, runnerId: 'runner', outcome }]);
+    const [{ startedAtMs, ...known }] = attempts.list() as [AttemptSnapshot];
+    assert.deepEqual(known, { attemptId: id, runnerId: 'runner', requestNumber: 7, attemptNumber: 2, outcome });
+    assert.ok(startedAtMs <= outcome.startedAtMs);
     await attempts.forget(id);
     assert.deepEqual(attempts.list(), []);
   });

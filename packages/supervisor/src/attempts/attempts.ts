@@ -42,10 +42,11 @@ export function createAttempts({ events, results, clock, log }: AttemptsOptions)
   return {
     has: (attemptId) => attempts.has(attemptId),
     start({ runnerId, host }, order, body) {
-      const { attemptId } = order;
+      const { attemptId, requestNumber, attemptNumber } = order;
       if (attempts.has(attemptId)) return;
+      const startedAtMs = clock.nowMs();
       const { ended, cut } = sendAttempt({ host, order, body, results, clock });
-      const attempt: Attempt = { attemptId, runnerId, cut };
+      const attempt: Attempt = { attemptId, runnerId, requestNumber, attemptNumber, startedAtMs, cut };
       attempts.set(attemptId, attempt);
       const finish = (outcome: AttemptOutcome): void => {
         attempt.outcome = outcome;
@@ -57,9 +58,8 @@ export function createAttempts({ events, results, clock, log }: AttemptsOptions)
       });
     },
     list: () =>
-      [...attempts.values()].map(({ attemptId, runnerId, outcome }) => ({
-        attemptId,
-        runnerId,
+      [...attempts.values()].map(({ attemptId, runnerId, requestNumber, attemptNumber, startedAtMs, outcome }) => ({
+        ...{ attemptId, runnerId, requestNumber, attemptNumber, startedAtMs },
         ...(outcome === undefined ? {} : { outcome }),
       })),
     async readResult(attemptId) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isLannerError, LannerError, type AttemptOutcome, type AttemptSnapshot } from '@lanner/protocol';
-import type { LiveRequest, StoredInput } from '../../queue/request-store.ts';
+import type { Claim, LiveRequest, StoredInput } from '../../queue/request-store.ts';
 import { decideRetry, retryDelayMs } from '../../queue/retry-policy.ts';
 import type { Slot, SlotOutcome } from '../../scheduler/dispatcher.ts';
 import { readSwitch } from '../caller-response-headers.ts';
@@ -28,6 +28,8 @@ interface Running {
   /** The supervisor has it. */
   isSent: boolean;
   isEnding: boolean;
+  /** Set until the store is known to have it. */
+  claim?: Claim | undefined;
 }
 
 /** How long the end of an attempt may lag behind the end of its runner. */
@@ -43,6 +45,8 @@ export class AttemptsUnderWay {
   readonly #owner: AttemptsOwner;
   readonly #signal: AbortSignal;
   readonly #running = new Map<string, Running>();
+  /** Ends that are being written again and again. */
+  #failingWrites = 0;
   #onIdle: (() => void) | null = null;
 
   /** @param signal the queue stops: nothing is ordered and repeated any more. */
@@ -95,38 +99,67 @@ export class AttemptsUnderWay {
     return () => void this.#end(lease, failed('disconnected', clock));
   }
 
-  /** One attempt, until the supervisor has it. */
-  async begin(request: LiveRequest, slot: Slot): Promise<void> {
-    const { store, driver, clock, log, observer } = this.#deps;
-    const lease = randomUUID();
-    const { generation } = driver;
-    const atMs = clock.nowMs();
-    const running: Running = { request, slot, isSent: false, isEnding: false };
+  /**
+   * Takes over an attempt that an earlier server ordered and did not come to write down.
+   * @returns what is to be done once everything is taken over; null: its end will be told.
+   */
+  adopt(request: LiveRequest, known: AttemptSnapshot): (() => void) | null {
+    const { attemptId: lease, runnerId, startedAtMs: atMs } = known;
+    const caller = { requestId: request.requestId, accountId: request.callerAccountId };
+    const slot = this.#deps.dispatcher.reclaim(runnerId, caller);
+    const running = this.#claim(request, slot, { lease, runnerId, generation: this.#deps.driver.generation, atMs });
+    running.isSent = true;
+    const { outcome } = known;
+    return outcome === undefined ? null : () => void this.#end(lease, outcome);
+  }
+
+  /** Nothing waits for the claim to be durable: after a crash the supervisor tells which request its attempts are for. */
+  #claim(request: LiveRequest, slot: Slot | null, claim: Claim): Running {
+    const running: Running = { request, slot, isSent: false, isEnding: false, claim };
     request.state = 'running';
-    request.lease = lease;
-    request.runnerId = slot.runnerId;
-    request.generation = generation;
-    request.startedAtMs = atMs;
+    request.lease = claim.lease;
+    request.runnerId = claim.runnerId;
+    request.generation = claim.generation;
+    request.startedAtMs = claim.atMs;
     request.attempts += 1;
-    this.#running.set(lease, running);
-    let input: StoredInput | null;
-    try {
-      const [isClaimed, stored] = await Promise.all([
-        store.claim(request.number, { lease, runnerId: slot.runnerId, generation, atMs }),
-        store.readInput(request.number),
-      ]);
-      if (!isClaimed) throw new LannerError('internal_error', 'A waiting request was not there to be started.');
-      input = stored;
-    } catch (error) {
-      log.error({ err: error, requestId: request.requestId }, 'a request could not be started; it waits on');
-      this.#running.delete(lease);
+    this.#running.set(claim.lease, running);
+    this.#deps.store.claim(request.number, claim).then(
+      (isClaimed) => {
+        if (isClaimed) running.claim = undefined;
+      },
+      (error: unknown) => {
+        if (this.#signal.aborted) return;
+        const { requestId } = request;
+        this.#deps.log.error({ err: error, requestId }, 'an attempt could not be written down; its end will be');
+      },
+    );
+    return running;
+  }
+
+  /**
+   * One attempt, until the supervisor has it.
+   * @param known the input, where it is still at hand.
+   */
+  async begin(request: LiveRequest, slot: Slot, known: StoredInput | null): Promise<void> {
+    const { store, driver, clock, log, observer } = this.#deps;
+    if (this.#failingWrites > 0) {
+      // What is executed now could not be kept.
       slot.release({ kind: 'abandoned' });
-      request.attempts -= 1;
-      this.#waitAgain(request, storeRetryMs);
-      return;
+      return this.#waitAgain(request, storeRetryMs);
     }
+    const lease = randomUUID();
+    const atMs = clock.nowMs();
+    const { generation } = driver;
+    const running = this.#claim(request, slot, { lease, runnerId: slot.runnerId, generation, atMs });
     this.#owner.onStarted(request);
     if (request.attempts === 1) observer?.queueWait(request.appId, atMs - request.submittedAtMs);
+    let input: StoredInput | null;
+    try {
+      input = known ?? (await store.readInput(request.number));
+    } catch (error) {
+      log.error({ err: error, requestId: request.requestId }, 'a request could not be started; it waits on');
+      return this.#putBack(running, { delayMs: storeRetryMs });
+    }
     if (request.cancelRequested) return this.#finish(lease, running, cancelled(), { kind: 'abandoned' });
     if (input === null) {
       return this.#finish(lease, running, new LannerError('internal_error', 'The input of the request is gone.'), {
@@ -158,7 +191,7 @@ export class AttemptsUnderWay {
     if (running === undefined || running.isEnding) return false;
     const isFirst = !request.cancelRequested;
     request.cancelRequested = true;
-    const isDurable = await this.#deps.store.requestCancel(request.number);
+    const isDurable = await this.#deps.store.requestCancel(request.number, running.claim);
     if (isFirst && running.isSent) void this.#cancelOnRunner(running);
     return isDurable;
   }
@@ -174,6 +207,8 @@ export class AttemptsUnderWay {
     const { request } = running;
     const ordered = await orderAttempt(this.#deps, {
       lease,
+      requestNumber: request.number,
+      attemptNumber: request.attempts,
       slot,
       input,
       generation: request.generation,
@@ -236,18 +271,20 @@ export class AttemptsUnderWay {
     const { request } = running;
     const { store, clock, log } = this.#deps;
     let status = 0;
+    // The runner is free whether or not its answer is on disk yet; while the disk fails, nothing new is begun.
+    this.#releaseSlot(running, slotOutcome);
     const ended = await this.#persist(request, async () => {
       const result = isLannerError(how)
         ? toErrorResult(how, request.requestId, clock.nowMs())
         : await readAnswer(this.#deps, request, lease, how);
       status = result.status;
-      if (!(await store.finish(request.number, lease, result))) {
+      if (!(await store.finish(request.number, lease, result, running.claim))) {
         log.error({ requestId: request.requestId, lease }, 'a result came for an attempt that is not the latest');
       }
     });
     // Not kept: the supervisor still has it, for the next server.
     if (!ended) return;
-    this.#leave(lease, running, slotOutcome);
+    this.#leave(lease);
     this.#owner.onEnded(request, status);
   }
 
@@ -266,14 +303,15 @@ export class AttemptsUnderWay {
         ? options
         : { ...options, spent: { ...options.spent, [how.charge]: (options.spent?.[how.charge] ?? 0) + 1 } };
     const attempts = how.charge === undefined ? request.attempts - 1 : request.attempts;
+    this.#releaseSlot(running, how.slotOutcome ?? { kind: 'abandoned' });
     const notBeforeMs = how.delayMs === 0 ? 0 : this.#deps.clock.nowMs() + how.delayMs;
     const stored = await this.#persist(request, () =>
-      this.#deps.store.requeue(request.number, lease, { notBeforeMs, attempts, options: next }),
+      this.#deps.store.requeue(request.number, lease, { notBeforeMs, attempts, options: next }, running.claim),
     );
     if (!stored) return;
     request.options = next;
     request.attempts = attempts;
-    this.#leave(lease, running, how.slotOutcome ?? { kind: 'abandoned' });
+    this.#leave(lease);
     this.#waitAgain(request, how.delayMs);
   }
 
@@ -284,16 +322,30 @@ export class AttemptsUnderWay {
     this.#owner.onWaitsAgain(request);
   }
 
-  #leave(lease: string, { slot }: Running, outcome: SlotOutcome): void {
-    this.#running.delete(lease);
+  #releaseSlot(running: Running, outcome: SlotOutcome): void {
+    const { slot } = running;
+    running.slot = null;
     slot?.release(outcome);
+  }
+
+  #leave(lease: string): void {
+    this.#running.delete(lease);
     this.forget(lease);
     if (this.#running.size === 0) this.#onIdle?.();
   }
 
-  #persist(request: LiveRequest, write: () => Promise<unknown>): Promise<boolean> {
+  async #persist(request: LiveRequest, write: () => Promise<unknown>): Promise<boolean> {
     const { clock, log } = this.#deps;
-    return persist({ clock, log, signal: this.#signal }, request.requestId, write);
+    let isFailing = false;
+    const onFailure = (): void => {
+      if (!isFailing) this.#failingWrites += 1;
+      isFailing = true;
+    };
+    try {
+      return await persist({ clock, log, signal: this.#signal }, request.requestId, write, onFailure);
+    } finally {
+      if (isFailing) this.#failingWrites -= 1;
+    }
   }
 
   async #cancelOnRunner({ request, slot }: Running): Promise<void> {

@@ -1,4 +1,4 @@
-import { isLannerError, type Clock, type LannerError } from '@lanner/protocol';
+import { isLannerError, type AttemptOrder, type Clock, type LannerError } from '@lanner/protocol';
 import type { Blobs } from '../../blobs/blobs.ts';
 import type { Logger } from '../../observe/logger.ts';
 import type { StoredInput } from '../../queue/request-store.ts';
@@ -19,6 +19,8 @@ export async function orderAttempt(
   deps: { driver: RunnerDriver; blobs: Blobs; clock: Clock; log: Logger },
   attempt: {
     lease: string;
+    requestNumber: number;
+    attemptNumber: number;
     slot: Slot;
     input: StoredInput;
     generation: string | null;
@@ -27,9 +29,12 @@ export async function orderAttempt(
   },
 ): Promise<'sent' | 'runner-gone' | 'supervisor-gone' | 'stopping' | LannerError> {
   const { driver, blobs, clock, log } = deps;
-  const { lease, slot, input, generation, timeoutMs, signal } = attempt;
+  const { lease, requestNumber, attemptNumber, slot, input, generation, timeoutMs, signal } = attempt;
   const { method, path, headers, body } = input;
-  const order = { attemptId: lease, port: slot.port, method, path, headers, bodyBytes: body.sizeBytes, timeoutMs };
+  const order: AttemptOrder = {
+    ...{ attemptId: lease, requestNumber, attemptNumber, port: slot.port },
+    ...{ method, path, headers, bodyBytes: body.sizeBytes, timeoutMs },
+  };
   for (;;) {
     try {
       await driver.startAttempt(slot.runnerId, order, await openBody(blobs, body));

@@ -167,7 +167,7 @@ describe('the queue at work', () => {
     await until(() => queue.find(id)?.state === 'waiting');
     const second = await started(id);
     assert.notEqual(first, second);
-    driver.attempts.set(first, { attemptId: first, runnerId, order: driver.attempts.get(second)!.order });
+    driver.attempts.set(first, { ...driver.attempts.get(second)!, attemptId: first });
     driver.finishAttempt(first, answered(200, 'late'));
     driver.finishAttempt(second, answered(200, 'right'));
     assert.equal(Buffer.from((await ended(id)).body.bytes!).toString(), 'right');
@@ -203,6 +203,77 @@ describe('the queue at work', () => {
     assert.equal(Buffer.from((await ended(running)).body.bytes!).toString(), 'went on');
     driver.finishAttempt(await started(waiting), answered(200, 'then'));
     assert.equal((await ended(waiting)).attempts, 1);
+  });
+
+  it('takes up attempts that were ordered and not yet written down, and never executes them again', async () => {
+    free = 2;
+    const [running, finished] = [await submit(), await submit()];
+    const attempts = [await started(running), await started(finished)];
+    await queue.stop(0);
+    // What a kill right after the order leaves behind.
+    await database.write((connection) =>
+      connection.run("UPDATE queue_requests SET state = 'waiting', lease = NULL, attempts = attempts - 1"),
+    );
+    driver.finishAttempt(attempts[1]!, answered(200, 'kept'));
+    releases = [];
+    reclaimed = [];
+    free = 2;
+    queue = openQueue();
+    assert.deepEqual(await queue.start(), { waiting: 0, running: 2 });
+    assert.deepEqual(reclaimed, [running, finished]);
+    assert.equal(Buffer.from((await ended(finished)).body.bytes!).toString(), 'kept');
+    driver.finishAttempt(attempts[0]!, answered(200, 'went on'));
+    const result = await ended(running);
+    assert.equal(Buffer.from(result.body.bytes!).toString(), 'went on');
+    assert.deepEqual([result.attempts, result.runnerId], [1, runnerId]);
+    await until(() => driver.attempts.size === 0);
+    assert.equal(releases.length, 2);
+  });
+
+  it('leaves alone what the supervisor still knows of an earlier attempt', async () => {
+    const id = await submit();
+    const first = await started(id);
+    await queue.stop(0);
+    // The request was put back; the server died before it told the supervisor to forget.
+    await database.write((connection) =>
+      connection.run("UPDATE queue_requests SET state = 'waiting', lease = NULL, attempts = 1"),
+    );
+    driver.finishAttempt(first, answered(200, 'old'));
+    free = 1;
+    queue = openQueue();
+    await queue.start();
+    const second = await started(id);
+    assert.notEqual(second, first);
+    driver.finishAttempt(second, answered(200, 'new'));
+    const result = await ended(id);
+    assert.equal(Buffer.from(result.body.bytes!).toString(), 'new');
+    assert.equal(result.attempts, 2);
+  });
+
+  it('stops executing while ends cannot be written, and loses none', async () => {
+    free = 2;
+    const { finish } = store;
+    let isBroken = true;
+    let failures = 0;
+    store.finish = async (...args) => {
+      if (!isBroken) return finish(...args);
+      failures += 1;
+      throw new Error('database or disk is full');
+    };
+    const ids = [await submit(), await submit()];
+    driver.finishAttempt(await started(ids[0]!), answered(200, 'a'));
+    await until(() => failures > 0);
+    // Its slot is free again, but what runs there could not be kept.
+    ids.push(await submit());
+    await until(() => releases.length === 2);
+    assert.equal(queue.find(ids[2]!)?.state, 'waiting');
+    assert.equal(attemptOf(ids[2]!), undefined);
+    isBroken = false;
+    driver.finishAttempt(await started(ids[1]!), answered(200, 'b'));
+    assert.equal((await ended(ids[0]!)).status, 200);
+    assert.equal((await ended(ids[1]!)).status, 200);
+    driver.finishAttempt(await started(ids[2]!), answered(200, 'c'));
+    assert.deepEqual((await ended(ids[2]!)).attempts, 1);
   });
 
   it('starts again what was noted and never ordered, and repeats what a lost supervisor ran', async () => {

@@ -1,9 +1,11 @@
-import { LannerError, type AttemptSnapshot, type SupervisorEvent } from '@lanner/protocol';
+import { LannerError, type SupervisorEvent } from '@lanner/protocol';
 import type { Logger } from '../../observe/logger.ts';
 import { toWaiting, type LiveRequest, type NewRequest } from '../../queue/request-store.ts';
 import { AttemptsUnderWay } from './attempts-under-way.ts';
 import { cancelled, startTimeout } from './attempt-ends.ts';
+import { KnownAttempts } from './known-attempts.ts';
 import { persist } from './persist.ts';
+import { RecentInputs } from './recent-inputs.ts';
 import { RequestListeners } from './request-listeners.ts';
 import type { RequestQueueDeps } from './request-queue-deps.ts';
 import { sweepResults } from './sweep-results.ts';
@@ -27,6 +29,7 @@ export class RequestQueue {
   readonly #listeners = new RequestListeners();
   readonly #stopping = new AbortController();
   readonly #unsubscribe: () => void;
+  readonly #inputs = new RecentInputs();
   /** Accepted and not yet durable, by target. */
   readonly #joining = new Map<string, number>();
   #early: SupervisorEvent[] | null = [];
@@ -37,7 +40,7 @@ export class RequestQueue {
     this.#log = deps.log.child({ component: 'queue' });
     this.#deps = { ...deps, log: this.#log };
     this.#waiting = new WaitingRequests(deps.dispatcher, deps.clock, {
-      onSlot: (request, slot) => void this.#attempts.begin(request, slot),
+      onSlot: (request, slot) => void this.#attempts.begin(request, slot, this.#inputs.take(request.requestId)),
       onRefused: (request, error) => void this.#endWaiting(request, error),
       onStartDeadline: (request) => void this.#endWaiting(request, startTimeout()),
     });
@@ -57,7 +60,7 @@ export class RequestQueue {
   /** Takes up what an earlier server left: waiting requests, running attempts, finished results. After the driver started. */
   async start(): Promise<{ waiting: number; running: number }> {
     const { driver, store } = this.#deps;
-    const attempts = new Map((await driver.listAttempts()).map((attempt) => [attempt.attemptId, attempt]));
+    const attempts = new KnownAttempts(await driver.listAttempts());
     const resumed: (() => void)[] = [];
     let after = 0;
     for (;;) {
@@ -71,7 +74,7 @@ export class RequestQueue {
     const early = this.#early ?? [];
     this.#early = null;
     // What is left belongs to requests that have ended.
-    for (const { attemptId, outcome } of attempts.values()) if (outcome !== undefined) this.#attempts.forget(attemptId);
+    for (const attemptId of attempts.finished()) this.#attempts.forget(attemptId);
     for (const event of early) this.#onEvent(event);
     for (const resume of resumed) resume();
     this.#waiting.pump();
@@ -79,12 +82,12 @@ export class RequestQueue {
     return counts;
   }
 
-  #takeUp(request: LiveRequest, attempts: Map<string, AttemptSnapshot>, resumed: (() => void)[]): void {
+  #takeUp(request: LiveRequest, attempts: KnownAttempts, resumed: (() => void)[]): void {
     this.#live.set(request.requestId, request);
-    if (request.state === 'waiting') return this.#waiting.join(request);
-    const lease = request.lease ?? '';
-    const resume = this.#attempts.resume(request, attempts.get(lease));
-    attempts.delete(lease);
+    const known = attempts.take(request);
+    if (request.state === 'waiting' && known === undefined) return this.#waiting.join(request);
+    const resume =
+      request.state === 'waiting' ? this.#attempts.adopt(request, known!) : this.#attempts.resume(request, known);
     if (resume !== null) resumed.push(resume);
   }
 
@@ -139,6 +142,7 @@ export class RequestQueue {
     }
     const live = toWaiting(request, number);
     this.#live.set(live.requestId, live);
+    this.#inputs.keep(live.requestId, request.input);
     this.#waiting.join(live);
     const position = this.#waiting.position(live);
     this.#waiting.pump(targetId);

@@ -245,11 +245,7 @@ export async function startFakeSupervisor(options: {
         return response;
       },
     ],
-    [
-      'GET',
-      /^\/v1\/attempts$/,
-      () => [...attempts.values()].map(({ attemptId, runnerId, outcome }) => ({ attemptId, runnerId, outcome })),
-    ],
+    ['GET', /^\/v1\/attempts$/, () => [...attempts.values()].map((attempt) => ({ ...attempt, body: undefined }))],
     [
       'GET',
       /^\/v1\/attempts\/([^/]+)\/result$/,
@@ -268,11 +264,12 @@ export async function startFakeSupervisor(options: {
     const order = JSON.parse(sent.subarray(0, newlineAt).toString()) as AttemptOrder;
     const { snapshot } = find(runnerId);
     if (snapshot.phase === 'exited') throw new LannerError('runner_not_found', `Runner ${runnerId} has exited.`);
-    const { attemptId, method, path } = order;
+    const { attemptId, requestNumber, attemptNumber, method, path } = order;
     if (attempts.has(attemptId)) return;
-    const kept: AttemptSnapshot & { body?: Buffer } = { attemptId, runnerId };
-    attempts.set(attemptId, kept);
     const startedAtMs = systemClock.nowMs();
+    const ids = { attemptId, runnerId, requestNumber, attemptNumber };
+    const kept: AttemptSnapshot & { body?: Buffer } = { ...ids, startedAtMs };
+    attempts.set(attemptId, kept);
     const response = await fetch(`http://${snapshot.address}:${order.port}${path}`, {
       method,
       ...(order.bodyBytes > 0 ? { body: new Uint8Array(sent.subarray(newlineAt + 1)) } : {}),

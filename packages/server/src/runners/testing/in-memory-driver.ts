@@ -148,12 +148,14 @@ export class InMemoryDriver implements RunnerDriver {
     if (!runner || runner.snapshot.phase === 'exited') {
       throw new LannerError('runner_not_found', `There is no runner ${runnerId}.`);
     }
-    if (!this.attempts.has(order.attemptId))
-      this.attempts.set(order.attemptId, { attemptId: order.attemptId, runnerId, order });
+    const { attemptId, requestNumber, attemptNumber } = order;
+    if (this.attempts.has(attemptId)) return;
+    const startedAtMs = this.#clock.nowMs();
+    this.attempts.set(attemptId, { attemptId, runnerId, requestNumber, attemptNumber, startedAtMs, order });
   }
 
   async listAttempts(): Promise<AttemptSnapshot[]> {
-    return [...this.attempts.values()].map(({ attemptId, runnerId, outcome }) => ({ attemptId, runnerId, outcome }));
+    return [...this.attempts.values()];
   }
 
   async readAttempt(attemptId: string): Promise<Readable> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { StartRunnerRequest, SupervisorEvent } from '@lanner/protocol';
+import type { AttemptSnapshot, StartRunnerRequest, SupervisorEvent } from '@lanner/protocol';
 import type { RunnerDriver } from '../runner-driver.ts';
 
 /** What the code of a runner does in this suite. */
@@ -100,6 +100,8 @@ export function runnerDriverConformance(name: string, createHarness: () => Promi
       const attemptId = randomUUID();
       const order = {
         attemptId,
+        requestNumber: 7,
+        attemptNumber: 2,
         port: asked.exposedPort!,
         method: 'GET',
         path: '/',
@@ -116,7 +118,10 @@ export function runnerDriverConformance(name: string, createHarness: () => Promi
       assert.equal(event.outcome.status, 200);
       const { driver: next } = open();
       await next.start();
-      assert.deepEqual(await next.listAttempts(), [{ attemptId, runnerId: asked.runnerId, outcome: event.outcome }]);
+      const [{ startedAtMs, ...known }] = (await next.listAttempts()) as [AttemptSnapshot];
+      const ids = { attemptId, runnerId: asked.runnerId, requestNumber: 7, attemptNumber: 2 };
+      assert.deepEqual(known, { ...ids, outcome: event.outcome });
+      assert.ok(startedAtMs > 0);
       assert.equal(next.generation, driver.generation);
       let bytes = 0;
       for await (const chunk of await next.readAttempt(attemptId)) bytes += (chunk as Buffer).length;
