@@ -26,6 +26,16 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/platform.ts')).execCommand,
   },
   {
+    name: 'rotate-key',
+    summary: 'Replace the first key, the one in `credentials`.',
+    load: async () => (await import('./commands/rotate.ts')).rotateKeyCommand,
+  },
+  {
+    name: 'rotate-secrets-key',
+    summary: 'Replace the key that secrets are encrypted with.',
+    load: async () => (await import('./commands/rotate.ts')).rotateSecretsKeyCommand,
+  },
+  {
     name: 'deploy',
     summary: 'Deploy an application.',
     load: async () => (await import('./commands/deploy.ts')).deployCommand,

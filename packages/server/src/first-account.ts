@@ -1,10 +1,10 @@
 import type { Accounts } from './auth/accounts.ts';
 import type { Keys } from './auth/keys.ts';
-import { readCredentials, writeCredentials, type Credentials } from './config/credentials.ts';
+import { firstKeyDescription, readCredentials, writeCredentials, type Credentials } from './config/credentials.ts';
 
 /**
  * Makes sure that this installation has an account and that `credentials` holds a key for it. A missing file gets a new
- * key: removing it is how the first key is rotated (the old one stays until `lanner`/`fal keys revoke`).
+ * key; the old one stays until it is revoked (`lanner rotate-key` does both).
  */
 export async function ensureFirstAccount(input: {
   accounts: Pick<Accounts, 'list' | 'create'>;
@@ -17,7 +17,7 @@ export async function ensureFirstAccount(input: {
   const [first] = await input.accounts.list();
   const account =
     first ?? (await input.accounts.create({ nickname: input.nickname, fullName: input.nickname, isPersonal: true }));
-  const key = await input.keys.create(account.accountId, { preset: 'FULL' }, 'first key, made by lanner serve');
+  const key = await input.keys.create(account.accountId, { preset: 'FULL' }, firstKeyDescription);
   const credentials = { account: account.nickname, key: `${key.keyId}:${key.keySecret}` };
   writeCredentials(input.credentialsPath, credentials);
   return credentials;

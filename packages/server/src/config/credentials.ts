@@ -10,6 +10,9 @@ export interface Credentials {
   key: string;
 }
 
+/** Description of the key in the file; `lanner rotate-key` knows the ones before it by this. */
+export const firstKeyDescription = 'first key, made by lanner serve';
+
 const schema = z.object({ account: z.string().min(1), key: z.string().regex(/^[^:\s]+:[^\s]+$/) });
 
 /**
@@ -30,7 +33,7 @@ export function readCredentials(path: string): Credentials | null {
   }
 }
 
-/** Replaces the credentials file (0600). Rotating means: make a key, write it here, revoke the old one. */
+/** Replaces the credentials file (0600). */
 export function writeCredentials(path: string, credentials: Credentials): void {
   writeFileAtomically(path, `${JSON.stringify(schema.parse(credentials), null, 2)}\n`);
 }

@@ -1,4 +1,4 @@
-export { readCredentials, type Credentials } from './credentials.ts';
+export { firstKeyDescription, readCredentials, writeCredentials, type Credentials } from './credentials.ts';
 export { extendBundle } from './ca-bundle.ts';
 export {
   clientEnvironment,
