@@ -1,5 +1,5 @@
 import type { LookupFunction } from 'node:net';
-import { isPrivateAddress } from './private-address.ts';
+import { isForbiddenTarget } from './private-address.ts';
 import type { HostAddress, ResolveHost } from './resolve-host.ts';
 
 /** The target of a webhook is not allowed. */
@@ -14,7 +14,7 @@ export class TargetRefusedError extends Error {
 export function createGuardedLookup(resolveHost: ResolveHost, allowPrivate: boolean): LookupFunction {
   const find = async (hostname: string): Promise<HostAddress[]> => {
     const found = await resolveHost(hostname);
-    const allowed = allowPrivate ? found : found.filter(({ address }) => !isPrivateAddress(address));
+    const allowed = found.filter(({ address }) => !isForbiddenTarget(address, allowPrivate));
     if (allowed.length === 0 && found.length > 0) throw new TargetRefusedError('the target is inside the network');
     return allowed;
   };

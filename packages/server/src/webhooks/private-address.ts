@@ -44,7 +44,22 @@ for (const [address, bits] of v4Ranges) {
 }
 for (const [address, bits] of v6Ranges) blocked.addSubnet(address, bits, 'ipv6');
 
-/** Whether an IP address is loopback, private, link-local or otherwise no place of the public Internet. */
-export function isPrivateAddress(address: string): boolean {
-  return blocked.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+/**
+ * Where this machine's runners listen (supervisor/src/runners/address-pool.ts). Whoever reaches one there has passed nobody who
+ * asks for a key, so these are closed to every request that a caller can cause, whatever else is allowed.
+ */
+const runners = new BlockList();
+runners.addRange('127.32.0.0', '127.223.255.255', 'ipv4');
+for (const carrier of v4Carriers) {
+  runners.addRange(`${carrier}127.32.0.0`, `${carrier}127.223.255.255`, 'ipv6');
+}
+
+/**
+ * Whether nothing may be sent to an IP address on behalf of a caller: loopback, private, link-local and every other place that is not
+ * the public Internet.
+ * @param allowPrivate only the addresses of runners are closed.
+ */
+export function isForbiddenTarget(address: string, allowPrivate: boolean): boolean {
+  const list = allowPrivate ? runners : blocked;
+  return list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }

@@ -1,6 +1,7 @@
 import { lookup as systemLookup, Resolver } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
+import { createLimit } from '../lib/limit.ts';
 import { isLocalName } from './webhook-url.ts';
 
 export interface HostAddress {
@@ -21,21 +22,9 @@ const mostSystemLookups = 2;
  */
 export function createResolveHost(options: { hostsFile?: string } = {}): ResolveHost {
   const hostsFile = options.hostsFile ?? '/etc/hosts';
-  let systemLookups = 0;
-  const waiting: (() => void)[] = [];
-
-  const askSystem = async (hostname: string): Promise<HostAddress[]> => {
-    if (systemLookups >= mostSystemLookups) await new Promise<void>((resolve) => waiting.push(resolve));
-    else systemLookups += 1;
-    try {
-      return toAddresses((await systemLookup(hostname, { all: true })).map(({ address }) => address));
-    } finally {
-      // Handed on, not given back, so that nobody overtakes.
-      const next = waiting.shift();
-      if (next === undefined) systemLookups -= 1;
-      else next();
-    }
-  };
+  const limitSystem = createLimit(mostSystemLookups);
+  const askSystem = (hostname: string): Promise<HostAddress[]> =>
+    limitSystem(async () => toAddresses((await systemLookup(hostname, { all: true })).map(({ address }) => address)));
 
   return async (hostname) => {
     if (isIP(hostname) !== 0) return toAddresses([hostname]);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, it, type TestContext } from 'node:test';
@@ -141,7 +141,50 @@ describe('sending webhooks', () => {
     for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:7f00:1]', '2130706433']) {
       assert.deepEqual(await post(sender, `http://${host}:${port}/`), refused, host);
     }
+    const toRunner = open(t, true, async () => [{ address: '127.83.4.9', family: 4 }]);
+    assert.deepEqual(
+      await post(toRunner, `http://runner.example:${port}/`),
+      refused,
+      'not even where loopback is allowed',
+    );
+    assert.deepEqual(await post(toRunner, `http://127.83.4.9:${port}/`), refused);
     assert.equal(calls, 0);
+  });
+
+  it('goes through the proxy of this machine, except for what is exempt and for what may not be reached', async (t) => {
+    const asked: string[] = [];
+    const proxy = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      // As a proxy does with clear text: it sends the request itself.
+      void buffer(request).then((body) => response.writeHead(body.toString() === '{"a":1}' ? 202 : 500).end());
+    });
+    proxy.on('connect', (request: IncomingMessage, socket: Socket) => {
+      asked.push(`CONNECT ${request.url}`);
+      socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    t.after(() => {
+      proxy.closeAllConnections();
+      proxy.close();
+    });
+    const sender = createWebhookSender({
+      ...{ allowPrivate: false, connectionsPerReceiver: 2, certificates: () => [], clock: systemClock },
+      upstreamProxy: {
+        url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/`,
+        noProxy: 'direct.example',
+      },
+      resolveHost: async (hostname) => {
+        if (hostname === 'hook.example') throw new Error('only the proxy knows');
+        return [{ address: '127.0.0.1', family: 4 }];
+      },
+    });
+    t.after(() => sender.close());
+    assert.deepEqual(await post(sender, 'http://hook.example:8080/'), { kind: 'answered', status: 202 });
+    for (const host of ['direct.example', 'inside.example', '10.0.0.1']) {
+      assert.deepEqual(await post(sender, `http://${host}/`), { kind: 'refused', reason: 'target_refused' });
+    }
+    assert.equal((await post(sender, 'https://hook.example/')).kind, 'failed');
+    assert.deepEqual(asked, ['POST http://hook.example:8080/', 'CONNECT hook.example:443']);
   });
 
   it('asks for the addresses of a name once and connects to what was checked', async (t) => {

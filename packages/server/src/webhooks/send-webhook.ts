@@ -3,7 +3,7 @@ import type { Clock } from '@lanner/protocol';
 import { isExemptFromProxy, type UpstreamProxy } from '../config/upstream-proxy.ts';
 import type { SendOutcome } from './decide-next-step.ts';
 import { createGuardedLookup, TargetRefusedError } from './guarded-lookup.ts';
-import { isPrivateAddress } from './private-address.ts';
+import { isForbiddenTarget } from './private-address.ts';
 import { createResolveHost, type ResolveHost } from './resolve-host.ts';
 import type { WebhookBody } from './webhook-body.ts';
 import { literalAddress } from './webhook-url.ts';
@@ -56,7 +56,7 @@ export function createWebhookSender(options: {
 
   const dispatcherFor = async (url: URL): Promise<Dispatcher> => {
     const literal = literalAddress(url.hostname);
-    if (!allowPrivate && literal !== null && isPrivateAddress(literal)) {
+    if (literal !== null && isForbiddenTarget(literal, allowPrivate)) {
       throw new TargetRefusedError('the target is inside the network');
     }
     const port = Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port);
@@ -67,10 +67,10 @@ export function createWebhookSender(options: {
         connect: { lookup: createGuardedLookup(resolveHost, allowPrivate), ca: ca(), timeout: 0 },
       }));
     }
-    if (!allowPrivate && literal === null) {
+    if (literal === null) {
       // The proxy resolves the name itself. What we can see of it is looked at all the same.
       const seen = await resolveHost(url.hostname).catch(() => []);
-      if (seen.length > 0 && seen.every(({ address }) => isPrivateAddress(address))) {
+      if (seen.length > 0 && seen.every(({ address }) => isForbiddenTarget(address, allowPrivate))) {
         throw new TargetRefusedError('the target is inside the network');
       }
     }

@@ -1,4 +1,5 @@
 import type { Clock } from '@lanner/protocol';
+import { createLimit } from '../lib/limit.ts';
 import type { Blobs } from '../blobs/blobs.ts';
 import type { RequestStore } from '../queue/request-store.ts';
 import { WakeUps } from '../queue/wake-ups.ts';
@@ -65,6 +66,8 @@ export class WebhookDeliverer {
   readonly #held = new Set<ReceiverQueue>();
   readonly #wakeUps: WakeUps<ReceiverQueue>;
   readonly #stopping = new AbortController();
+  /** Results are read whole for a moment, to be checked and hashed. */
+  readonly #prepare = createLimit(4);
   #underWay = 0;
   #isStopping = false;
   #onIdle: (() => void) | null = null;
@@ -205,7 +208,9 @@ export class WebhookDeliverer {
 
   async #attempt(receiver: ReceiverQueue, delivery: Delivery): Promise<void> {
     const { store, results, blobs, keys, sender, clock, rules, log } = this.#deps;
-    const body = await toWebhookBody(delivery, await results.findEnded(delivery.requestId), blobs);
+    const body = await this.#prepare(async () =>
+      toWebhookBody(delivery, await results.findEnded(delivery.requestId), blobs),
+    );
     const startedAtMs = clock.nowMs();
     const startedMs = clock.monotonicMs();
     const outcome = await sender.send({

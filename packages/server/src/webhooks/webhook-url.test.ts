@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isLannerError } from '@lanner/protocol';
-import { isPrivateAddress } from './private-address.ts';
+import { isForbiddenTarget } from './private-address.ts';
 import { readWebhookUrl, receiverOf } from './webhook-url.ts';
 
 const isBadRequest = (error: unknown): boolean => isLannerError(error) && error.code === 'bad_request';
@@ -60,6 +60,21 @@ describe('the URL of a webhook', () => {
     }
   });
 
+  it('never names the address of a runner, where nobody asks for a key', () => {
+    for (const host of [
+      '127.83.4.9',
+      '127.32.0.1',
+      '127.223.255.254',
+      '2136147977',
+      '[::ffff:127.83.4.9]',
+      '[64:ff9b::7f53:409]',
+    ]) {
+      assert.throws(() => readWebhookUrl(`http://${host}:8080/`, true), isBadRequest, host);
+    }
+    for (const host of ['127.0.0.1', '127.0.1.1', '127.31.255.255', '127.224.0.1'])
+      assert.ok(readWebhookUrl(`http://${host}/`, true));
+  });
+
   it('belongs to a receiver: host and port', () => {
     assert.equal(receiverOf('https://hook.example/a'), 'hook.example:443');
     assert.equal(receiverOf('http://[::1]/a'), '[::1]:80');
@@ -78,10 +93,10 @@ describe('addresses that are no place of the public Internet', () => {
       '2002:7f00:1::',
       'ff02::1',
     ]) {
-      assert.ok(isPrivateAddress(address), address);
+      assert.ok(isForbiddenTarget(address, false), address);
     }
     for (const address of ['1.1.1.1', '172.32.0.1', '100.128.0.1', '::ffff:8.8.8.8', '2001:4860:4860::8888']) {
-      assert.ok(!isPrivateAddress(address), address);
+      assert.ok(!isForbiddenTarget(address, false), address);
     }
   });
 });

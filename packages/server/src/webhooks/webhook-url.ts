@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { LannerError } from '@lanner/protocol';
-import { isPrivateAddress } from './private-address.ts';
+import { isForbiddenTarget } from './private-address.ts';
 
 const longestUrl = 4096;
 
@@ -26,11 +26,15 @@ export function readWebhookUrl(text: string, allowPrivate: boolean): string {
     );
   }
   const address = literalAddress(url.hostname);
-  if (!allowPrivate && ((address !== null && isPrivateAddress(address)) || isLocalName(url.hostname))) {
+  const isForbidden =
+    address === null ? !allowPrivate && isLocalName(url.hostname) : isForbiddenTarget(address, allowPrivate);
+  if (isForbidden) {
     throw new LannerError(
       'bad_request',
       `fal_webhook names ${url.hostname.slice(0, 100)}, which is inside the network of this server. ` +
-        'Its operator can allow that with --webhook-private-targets true.',
+        (allowPrivate
+          ? 'Runners are called through the platform only.'
+          : 'Its operator can allow that with --webhook-private-targets true.'),
     );
   }
   url.hash = '';

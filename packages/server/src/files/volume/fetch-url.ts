@@ -2,7 +2,7 @@ import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 import { LannerError } from '@lanner/protocol';
 import { isExemptFromProxy, type UpstreamProxy } from '../../config/upstream-proxy.ts';
 import { createGuardedLookup } from '../../webhooks/guarded-lookup.ts';
-import { isPrivateAddress } from '../../webhooks/private-address.ts';
+import { isForbiddenTarget } from '../../webhooks/private-address.ts';
 import { createResolveHost, type ResolveHost } from '../../webhooks/resolve-host.ts';
 import { literalAddress } from '../../webhooks/webhook-url.ts';
 import type { Incoming } from '../intake.ts';
@@ -56,15 +56,15 @@ export function createUrlFetcher(options: {
 
   const dispatcherFor = async (url: URL, allowPrivate: boolean): Promise<Dispatcher> => {
     const literal = literalAddress(url.hostname);
-    if (!allowPrivate && literal !== null && isPrivateAddress(literal)) throw refused(url, 'lies inside the network');
+    if (literal !== null && isForbiddenTarget(literal, allowPrivate)) throw refused(url, 'lies inside the network');
     const port = Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port);
     if (upstreamProxy === null || isExemptFromProxy(url.hostname, port, upstreamProxy.noProxy)) {
       return agentFor(allowPrivate);
     }
-    if (!allowPrivate && literal === null) {
+    if (literal === null) {
       // The proxy resolves the name itself. What we can see of it is looked at all the same.
       const seen = await resolveHost(url.hostname).catch(() => []);
-      if (seen.length > 0 && seen.every(({ address }) => isPrivateAddress(address))) {
+      if (seen.length > 0 && seen.every(({ address }) => isForbiddenTarget(address, allowPrivate))) {
         throw refused(url, 'lies inside the network');
       }
     }
