@@ -4,7 +4,10 @@
 |---|---|
 | LANNER_FILE_URLS | what the URLs of this platform's files begin with, separated by spaces |
 | LANNER_KV_URL | the key-value host; `fal.toolkit.kv` has a constant |
-| FAL_REST_HOST, FAL_CDN_V3_HOST | where `fal_client` uploads to; it has constants too |
+| FAL_REST_HOST, FAL_CDN_V3_HOST, FAL_RUN_HOST … | for modules that read them when they are imported, or not at all |
+
+The client ships `fal` by value: what it reads from its variables at import is then what the *deployer's* variables were, which need not
+hold here (`lanner exec`, other ports). So the same changes are made in modules that are imported and in functions that are recreated.
 
 The toolkit downloads from public addresses alone, so that no caller can make an app read what lies inside the network. A platform on
 one machine has no public address: its own files, and nothing else of it, are let through. Whatever they redirect to is not.
@@ -15,45 +18,80 @@ from urllib.parse import urlsplit
 from .import_hooks import after_import
 
 _USUAL_PORTS = {"https": 443, "http": 80}
+_GUARD = "fal.toolkit.utils.ssrf"
 
 
 def install(environment):
-    """In the app process, before its code runs."""
+    """In the app process, before its code is loaded."""
+    constants = _constants(environment)
     prefixes = [prefix for prefix in map(_place, environment.get("LANNER_FILE_URLS", "").split()) if prefix]
-    if prefixes:
-        after_import("fal.toolkit.utils.ssrf", lambda module: _let_through(module, prefixes))
-    key_values = environment.get("LANNER_KV_URL")
-    if key_values:
-        after_import("fal.toolkit.kv", lambda module: _replace(module, {"FAL_KV_HOST": key_values}))
-    rest_host, file_host = environment.get("FAL_REST_HOST"), environment.get("FAL_CDN_V3_HOST")
-    if rest_host and file_host:
-        constants = {"REST_URL": f"https://{rest_host}", "CDN_URL": file_host}
-        after_import("fal_client.client", lambda module: _replace(module, constants))
+
+    def change(name, namespace):
+        for constant, value in constants.get(name, {}).items():
+            if isinstance(namespace.get(constant), str):
+                namespace[constant] = value
+        if name == _GUARD and prefixes:
+            _let_through(namespace, prefixes)
+
+    names = {*constants, _GUARD}
+    for name in names:
+        after_import(name, lambda module, name=name: change(name, vars(module)))
+    after_import("cloudpickle.cloudpickle", lambda module: _change_recreated(module, names, change))
 
 
-def _replace(module, constants):
-    for name, value in constants.items():
-        if isinstance(getattr(module, name, None), str):
-            setattr(module, name, value)
+def _constants(environment):
+    """By module and name; of a host that the environment does not tell, none."""
+    rest, files, key_values = (environment.get(name) for name in ("FAL_REST_HOST", "FAL_CDN_V3_HOST", "LANNER_KV_URL"))
+    run, queue, ws = (environment.get(name) for name in ("FAL_RUN_HOST", "FAL_QUEUE_RUN_HOST", "FAL_WS_RUN_HOST"))
+    found = {
+        "fal.toolkit.kv": {"FAL_KV_HOST": key_values},
+        "fal.toolkit.file.providers.fal": {"REST_HOST": rest, "_FAL_CDN_V3": files},
+        "fal_client.client": {"REST_URL": rest and f"https://{rest}", "CDN_URL": files},
+        "fal.apps": {
+            "_STREAM_URL_FORMAT": run and f"https://{run}/{{app_id}}",
+            "_QUEUE_URL_FORMAT": queue and f"https://{queue}/{{app_id}}",
+            "_REALTIME_URL_FORMAT": run and f"wss://{run}/{{app_id}}",
+            "_WS_URL_FORMAT": ws and f"wss://{ws}/{{app_id}}",
+        },
+    }
+    return {module: {name: value for name, value in values.items() if value} for module, values in found.items()}
 
 
-def _let_through(guard, prefixes):
-    """`guard`: the module that downloads. One that is built otherwise than known is left as it is."""
-    guarded = getattr(guard, "_request_resolved_url", None)
-    request = getattr(guard, "_request_one_hop", None)
-    failure = getattr(guard, "SSRFConnectionError", None)
-    if guarded is None or request is None or failure is None:
+def _change_recreated(pickling, names, change):
+    """`pickling`: cloudpickle. Functions of one module share their globals, which fill up as they are recreated."""
+    set_state = getattr(pickling, "_function_setstate", None)
+    if set_state is None:
+        return
+
+    def set_state_and_change(function, state):
+        set_state(function, state)
+        name = function.__globals__.get("__name__")
+        if name in names:
+            change(name, function.__globals__)
+
+    # It is pickled by its name.
+    set_state_and_change.__module__ = set_state.__module__
+    set_state_and_change.__name__ = set_state_and_change.__qualname__ = set_state.__qualname__
+    pickling._function_setstate = set_state_and_change
+
+
+def _let_through(namespace, prefixes):
+    """`namespace`: of the module that downloads. One that is built otherwise than known is left as it is."""
+    guarded = namespace.get("_request_resolved_url")
+    if guarded is None or hasattr(guarded, "lanner_prefixes"):
         return
 
     def request_resolved_url(parsed, **options):
-        if not is_own_file(parsed, prefixes):
+        request, failure = namespace.get("_request_one_hop"), namespace.get("SSRFConnectionError")
+        if request is None or failure is None or not is_own_file(parsed, prefixes):
             return guarded(parsed, **options)
         try:
             return request(parsed, target_ip=None, **options)
         except OSError as error:
             raise failure(f"the file host of this platform cannot be reached: {error}") from error
 
-    guard._request_resolved_url = request_resolved_url
+    request_resolved_url.lanner_prefixes = prefixes
+    namespace["_request_resolved_url"] = request_resolved_url
 
 
 def is_own_file(parsed, prefixes):

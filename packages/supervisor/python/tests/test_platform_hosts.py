@@ -32,8 +32,12 @@ def guard():
 
 class PlatformHostsCase(unittest.TestCase):
     def installed(self, name, module, environment=None):
-        with mock.patch.dict(sys.modules, {name: module}):
-            platform_hosts.install(ENVIRONMENT if environment is None else environment)
+        finders = list(sys.meta_path)
+        try:
+            with mock.patch.dict(sys.modules, {name: module}):
+                platform_hosts.install(ENVIRONMENT if environment is None else environment)
+        finally:
+            sys.meta_path[:] = finders
         return module
 
     def test_own_files_are_fetched_and_everything_else_stays_guarded(self):
@@ -92,6 +96,33 @@ class PlatformHostsCase(unittest.TestCase):
         client.REST_URL, client.CDN_URL = "https://rest.fal.ai", "https://v3.fal.media"
         self.installed("fal_client.client", client)
         self.assertEqual((client.REST_URL, client.CDN_URL), ("https://localhost:8443", "https://localhost:8443/cdn"))
+
+    def test_functions_that_are_recreated_get_the_same_changes(self):
+        # Enough of cloudpickle: state is set function by function, and functions of one module share their globals.
+        pickling = types.ModuleType("cloudpickle.cloudpickle")
+
+        def _function_setstate(function, state):
+            function.__globals__.update(state)
+
+        pickling._function_setstate = _function_setstate
+        self.installed("cloudpickle.cloudpickle", pickling)
+        self.assertEqual(pickling._function_setstate.__qualname__, _function_setstate.__qualname__)
+
+        def recreate(name, *states):
+            shared = {"__name__": name}
+            for state in states:
+                pickling._function_setstate(types.FunctionType((lambda: 0).__code__, shared), state)
+            return shared
+
+        original = vars(guard())
+        parts = [{key: original[key]} for key in ("_request_resolved_url", "_request_one_hop", "SSRFConnectionError")]
+        namespace = recreate("fal.toolkit.utils.ssrf", *parts, parts[0])
+        request = namespace["_request_resolved_url"]
+        self.assertEqual(request(urlsplit("https://localhost:8443/cdn/files/b/x"))[0], "direct")
+        self.assertEqual(request(urlsplit("https://localhost:8443/users/current"))[0], "guarded")
+        provider = recreate("fal.toolkit.file.providers.fal", {"REST_HOST": "rest.alpha.fal.ai", "other": 1})
+        self.assertEqual((provider["REST_HOST"], provider["other"]), ("localhost:8443", 1))
+        self.assertEqual(recreate("mine", {"REST_HOST": "x"})["REST_HOST"], "x")
 
 
 if __name__ == "__main__":
