@@ -1,6 +1,7 @@
 """Signals, children and descriptors: the small things that every process of the bridge does the same way."""
 
 import os
+import resource
 import signal
 import sys
 
@@ -64,6 +65,12 @@ def reap():
         if pid == 0:
             return ended
         ended.append((pid, status))
+
+
+def allow_many_descriptors():
+    """As many as this process may allow itself."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def has_children():

@@ -13,7 +13,7 @@ import sys
 from .app_reports import ReportReader
 from .frames import FrameError, FrameParser, encode_head
 from .log_lines import LineCutter, encode_log_frames
-from .process_tree import drain, kill_descendants, reap, send_signal, wake_on_signals
+from .process_tree import allow_many_descriptors, drain, kill_descendants, reap, send_signal, wake_on_signals
 
 if sys.platform == "linux":
     from . import socket_broker
@@ -43,6 +43,7 @@ class RunnerInit:
         self._address = address
         self._broker = None
         if pipes.socket_listener is not None:
+            allow_many_descriptors()
             self._broker = socket_broker.SocketBroker(pipes.socket_listener, address, self._tell_listening)
         # Frames of our own, until no report is being sent.
         self._frames = bytearray()

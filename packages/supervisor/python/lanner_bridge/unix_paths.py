@@ -4,23 +4,28 @@ import contextlib
 import os
 import socket
 
-from .socket_names import family_of
 from .socket_calls import process_of
+from .socket_names import family_of
 
 _SELF = b"/proc/self/"
 
 
 @contextlib.contextmanager
 def reachable_name(thread, address):
-    """The address of a Unix socket by which this process reaches what `thread` means. OSError when its folder cannot be entered."""
+    """The address by which this process reaches the Unix socket that `thread` means. OSError when its folder cannot be entered.
+
+    A path becomes relative to its folder, which is the working directory meanwhile: a name that fits the caller fits here too.
+    """
     path = address[2:].split(b"\0", 1)[0]
     if family_of(address) != socket.AF_UNIX or not path:  # abstract names are the same for all
         yield address
         return
     folder = os.open(_folder(thread, path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield address[:2] + b"/proc/self/fd/%d/%s" % (folder, os.path.basename(path)) + b"\0"
+        os.fchdir(folder)
+        yield address[:2] + os.path.basename(path) + b"\0"
     finally:
+        os.chdir("/")
         os.close(folder)
 
 

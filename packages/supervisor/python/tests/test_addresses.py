@@ -340,7 +340,7 @@ def main():
             def main():
                 folder = tempfile.mkdtemp(); os.chdir(folder)
                 read = []
-                for bound, names in (("relative", ["relative", "./relative", folder + "/relative", "/proc/self/cwd/relative"]), ("\0abstract-" + folder, ["\0abstract-" + folder])):
+                for bound, names in (("relative", ["relative", "./relative", folder + "/relative", "/proc/self/cwd/relative"]), ("l" * 107, ["l" * 107]), ("\0abstract-" + folder, ["\0abstract-" + folder])):
                     server = socket.socket(socket.AF_UNIX); server.bind(bound); server.listen()
                     for name in names:
                         client = socket.socket(socket.AF_UNIX); client.connect(name)
@@ -352,7 +352,7 @@ def main():
                 return read
             """
         )
-        self.assertEqual(runner.value(), [True] * 5 + ["missing"])
+        self.assertEqual(runner.value(), [True] * 6 + ["missing"])
 
     def test_ipv4_and_ipv6_side_by_side_are_one_server(self):
         runner = self.start(
