@@ -8,6 +8,7 @@ const scripts: [string, ...string[]][] = [
   ['store.ts'],
   ['cold-start.ts', '--python', python],
   ['gateway.ts', '--python', python],
+  ['sockets.ts'],
   ['platform.ts'],
   ['client.ts'],
 ];
