@@ -1,112 +1,115 @@
-/** `@lanner/client` as somebody installs it: packed, unpacked elsewhere, used by a strict project. */
+/** `@lanner/client` as somebody installs it: packed, unpacked elsewhere, judged by the tools that judge packages, used by a strict project. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { packPackage } from '../../scripts/pack/pack-package.ts';
+import { pathToFileURL } from 'node:url';
+import { toolOrReason } from '../../scripts/tool-env.ts';
+import { installPackedClient } from './packed-client.ts';
 import { repositoryRoot, runCommand } from './platform.ts';
 
-const consumer = `import { ServerlessClient, isClientError, type AppInfo, type RunnerState } from '@lanner/client';
-import { verifyWebhook, type WebhookEvent } from '@lanner/client/webhooks';
-
-await using client = new ServerlessClient({ apiKey: 'no colon' });
-const scale = (): Promise<AppInfo> => client.apps.scale('a', { keepAlive: 1, machineTypes: ['S'] });
-// @ts-expect-error seconds are numbers
-client.apps.scale('a', { keepAlive: '1' }).catch(() => undefined);
-// @ts-expect-error there is no such option
-client.apps.scale('a', { keepalive: 1 }).catch(() => undefined);
-// @ts-expect-error there is no such mode
-client.deploy('a.py', { auth: 'secret' }).catch(() => undefined);
-// @ts-expect-error there is no such state
-const state: RunnerState = 'SLEEPING';
-// @ts-expect-error the name comes first
-client.secrets.set({ name: 'a', value: 'b' }).catch(() => undefined);
-const answer = (): Promise<{ data: { n: number } }> => client.run<{ n: number }>('a/b', { input: { x: 1 } });
-// @ts-expect-error the output is what was said
-const wrong = (): Promise<{ data: string }> => client.run<{ n: number }>('a/b');
-const event = (): Promise<WebhookEvent<{ n: number }>> =>
-  verifyWebhook<{ n: number }>({ headers: new Headers(), body: '' }, { jwksUrl: 'https://rest.lanner.example/jwks' });
-console.log(typeof scale, typeof state, typeof answer, typeof wrong, typeof event);
-try {
-  await client.apps.list();
-} catch (error) {
-  console.log(isClientError(error) && error.code);
-}
-try {
-  await client.deploy('nowhere.py');
-} catch (error) {
-  console.log(isClientError(error) && error.code);
-}
-`;
+/** Largest installation, dependencies included, as a disk counts it (blocks of 4 KiB). */
+const installedBudgetBytes = 6 * 1000 * 1000;
 
 describe('the package @lanner/client', () => {
   let folder: string;
+  let archive: string;
   const installed = (): string => join(folder, 'node_modules/@lanner/client');
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'lanner-consumer-'));
-    for (const name of ['protocol', 'client']) {
-      const archive = await packPackage(name, folder);
-      const target = join(folder, 'node_modules/@lanner', name);
-      await mkdir(target, { recursive: true });
-      const { code, stderr } = await runCommand(
-        'tar',
-        ['xzf', archive, '-C', target, '--strip-components=1'],
-        process.env,
-      );
-      assert.equal(code, 0, stderr);
-    }
-    // Its dependencies are those of the lockfile.
-    for (const name of ['@bufbuild', '@connectrpc', 'smol-toml', '@types', 'undici-types']) {
-      await symlink(join(repositoryRoot, 'node_modules', name), join(folder, 'node_modules', name));
-    }
-    await writeFile(join(folder, 'package.json'), '{"type":"module"}');
-    await writeFile(join(folder, 'use.ts'), consumer);
-    const compilerOptions = {
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noUncheckedIndexedAccess: true,
-      module: 'nodenext',
-      target: 'es2022',
-      lib: ['es2023', 'dom', 'esnext.disposable'],
-      types: ['node'],
-      outDir: 'out',
-    };
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['use.ts'] }));
+    archive = await installPackedClient(folder);
+    await cp(join(repositoryRoot, 'test/system/consumer'), folder, { recursive: true });
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it('holds compiled code, declarations, the loader and its licence, and no tests', async () => {
+  it('holds compiled code with its maps, declarations, the loader and licences, and nothing else', async () => {
     const files = await readdir(installed(), { recursive: true });
     for (const wanted of [
-      'dist/index.js',
       'dist/index.d.ts',
-      'dist/index.js.map',
+      'dist/browser.d.ts',
+      'dist/esm/index.js',
+      'dist/esm/browser.js',
       'python/lanner_loader.py',
       'README.md',
       'LICENSE',
+      'THIRD_PARTY_NOTICES.txt',
     ]) {
       assert.ok(files.includes(wanted), wanted);
     }
     assert.deepEqual(
-      files.filter((file) => /\.test\.|__pycache__|tsbuildinfo|(?<!\.d)\.ts$/.test(file)),
+      files.filter((file) => /\.test\.|__pycache__|tsbuildinfo|(?<!\.d)\.ts$|\.d\.ts\.map$/.test(file)),
       [],
     );
-    const manifest = JSON.parse(await readFile(join(installed(), 'package.json'), 'utf8')) as {
-      exports: Record<string, unknown>;
+    for (const file of files.filter((each) => each.endsWith('.js'))) {
+      const map = JSON.parse(await readFile(join(installed(), `${file}.map`), 'utf8')) as { sourcesContent: string[] };
+      assert.ok(map.sourcesContent.length > 0, `the map of ${file} holds its sources`);
+    }
+  });
+
+  it(`takes less than 6 MB installed, dependencies included`, async (test) => {
+    const modules = join(folder, 'node_modules');
+    let bytes = 0;
+    for (const entry of await readdir(modules, { recursive: true, withFileTypes: true })) {
+      if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).blocks * 512;
+    }
+    test.diagnostic(`${(bytes / 1e6).toFixed(2)} MB`);
+    assert.ok(bytes < installedBudgetBytes, `${bytes} bytes`);
+  });
+
+  it('has nothing that publint or are-the-types-wrong object to', async (test) => {
+    const tool = await toolOrReason('publish');
+    if ('reason' in tool) return test.skip(tool.reason);
+    const load = async (name: string): Promise<unknown> =>
+      import(pathToFileURL(createRequire(join(tool.folder, 'package.json')).resolve(name)).href);
+    const { publint } = (await load('publint')) as {
+      publint(options: object): Promise<{ messages: { code: string; type: string; path: string[] }[] }>;
     };
-    assert.deepEqual(manifest.exports, {
-      '.': { types: './dist/index.d.ts', default: './dist/index.js' },
-      './webhooks': { types: './dist/webhooks/index.d.ts', default: './dist/webhooks/index.js' },
-    });
+    const { messages } = await publint({ pkgDir: installed(), level: 'suggestion', strict: true });
+    assert.deepEqual(messages, []);
+
+    const wrong = (await load('@arethetypeswrong/core')) as {
+      createPackageFromTarballData(data: Uint8Array): unknown;
+      checkPackage(
+        of: unknown,
+      ): Promise<{ problems: { kind: string; resolutionKind?: string; entrypoint?: string }[] }>;
+    };
+    const { problems } = await wrong.checkPackage(wrong.createPackageFromTarballData(await readFile(archive)));
+    // It is for modules only: CommonJS gets it with `import()`, and TypeScript's resolution of 2012 knows no `exports`.
+    const objections = problems.filter(
+      ({ kind, resolutionKind }) => kind !== 'CJSResolvesToESM' && resolutionKind !== 'node10',
+    );
+    assert.deepEqual(objections, []);
+  });
+
+  it('is shaken: who uses one function gets little more, and the entry for browsers needs no module of Node', async (test) => {
+    const tool = await toolOrReason('publish');
+    if ('reason' in tool) return test.skip(tool.reason);
+    const esbuild = createRequire(join(tool.folder, 'package.json'))('esbuild') as {
+      build(options: object): Promise<{ outputFiles: { text: string }[] }>;
+    };
+    const bundle = async (contents: string, platform: string): Promise<string> => {
+      const stdin = { contents, resolveDir: folder };
+      const common = { bundle: true, write: false, format: 'esm', minify: true, logLevel: 'silent' };
+      const { outputFiles } = await esbuild.build({ ...common, stdin, platform });
+      return outputFiles[0]!.text;
+    };
+    const one = await bundle(`export { isClientError } from '@lanner/client';`, 'node');
+    // The whole is 200 times that; what is left are enums of the protobuf runtime.
+    assert.ok(one.length < 12_000, `${one.length} characters for isClientError`);
+    const page = await bundle(`export { ServerlessClient } from '@lanner/client';`, 'browser');
+    assert.doesNotMatch(page, /["']node:|\brequire\(/);
+    assert.ok(page.length < 60_000, `${page.length} characters for a page`);
   });
 
   it('gives a strict project types for every option, and errors for wrong ones, without skipLibCheck', async () => {
-    const { code, stdout } = await runCommand(
-      join(repositoryRoot, 'node_modules/.bin/tsc'),
-      ['-p', folder],
-      process.env,
-    );
+    await mkdir(join(folder, 'node_modules/@types'));
+    for (const name of ['@types/node', 'undici-types']) {
+      await symlink(join(repositoryRoot, 'node_modules', name), join(folder, 'node_modules', name));
+    }
+    const tsc = join(repositoryRoot, 'node_modules/.bin/tsc');
+    const { code, stdout } = await runCommand(tsc, ['-p', folder], process.env);
     assert.equal(code, 0, stdout);
   });
 

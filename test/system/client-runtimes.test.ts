@@ -59,6 +59,8 @@ await client.secrets.set('FROM_RUNTIME', 'x');
 for await (const secret of client.secrets.list()) seen.secret = secret.name;
 const [runner] = await client.apps.runners('simpleapp');
 seen.logs = (await client.runners.logs(runner.runnerId)).length > 0;
+// Python is started and asked, whatever starts it.
+seen.deploy = await client.deploy('app.py::Nobody').then(() => 'deployed', (error) => error.code);
 const wrong = new ServerlessClient({ apiKey: 'no colon' });
 seen.wrong = await wrong.apps.list().then(() => 'listed', (error) => error.code);
 console.log(JSON.stringify(seen));
@@ -70,6 +72,7 @@ const expectedProgram = {
   keepAlive: 61,
   secret: 'FROM_RUNTIME',
   logs: true,
+  deploy: 'app_not_in_file',
   wrong: 'invalid_key',
 };
 
@@ -81,6 +84,7 @@ describe('the packed client', () => {
     [platform] = await Promise.all([startPlatform(), installPackedClient(folder)]);
     await writeFile(join(folder, 'package.json'), '{"type":"module"}');
     await writeFile(join(folder, 'program.js'), program);
+    await writeFile(join(folder, 'app.py'), 'import fal\n\nclass App(fal.App):\n    pass\n');
     const deployed = await platform.fal(['deploy', 'test/system/apps/simple.py::SimpleApp', '--app-name', 'simpleapp']);
     assert.equal(deployed.code, 0, deployed.stdout + deployed.stderr);
   });
@@ -129,7 +133,7 @@ describe('the packed client', () => {
         await report({ error: String(error), code: error.code, cause: String(error.cause), stack: error.stack });
       }
     </script>`;
-    await using pages = await servePage(page, join(folder, 'node_modules/@lanner/client/dist'));
+    await using pages = await servePage(page, join(folder, 'node_modules/@lanner/client/dist/esm'));
     await using opened = await openPage(browser, pages.url);
     const seen = await Promise.race([
       pages.reported,
