@@ -6,6 +6,7 @@ import { ensurePythonEnv } from '../scripts/python-env.ts';
 const { python } = await ensurePythonEnv();
 const scripts: [string, ...string[]][] = [
   ['store.ts'],
+  ['webhooks.ts'],
   ['cold-start.ts', '--python', python],
   ['gateway.ts', '--python', python],
   ['sockets.ts'],
