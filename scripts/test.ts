@@ -32,9 +32,9 @@ async function runGroups(): Promise<Outcome[]> {
   const small = files.filter((file) => !isSystem(file));
   outcomes.push(await runNodeTests({ ...common, files: small, concurrency: 2, fileTimeoutMs: 300_000 }));
   if (isWanted(pythonFolder)) outcomes.push(await runPythonTests(python, join(root, pythonFolder), report));
-  // Each of these has a platform of its own and the machine for itself.
+  // Each of these has a platform of its own.
   outcomes.push(
-    await runNodeTests({ ...common, files: files.filter(isSystem), concurrency: 1, fileTimeoutMs: 600_000 }),
+    await runNodeTests({ ...common, files: files.filter(isSystem), concurrency: 2, fileTimeoutMs: 600_000 }),
   );
   return outcomes;
 }

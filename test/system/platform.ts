@@ -4,6 +4,7 @@ import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ensurePythonEnv } from '../../scripts/python-env.ts';
+import { abortWhenHanging, endedHanging } from './exit-hang.ts';
 
 export const repositoryRoot: string = resolve(import.meta.dirname, '../..');
 export const lannerBin: string = join(repositoryRoot, 'packages/cli/bin/lanner.js');
@@ -59,12 +60,19 @@ function identity(uid: number | undefined): { uid?: number; gid?: number } {
  * Runs a program to its end, with exactly this environment.
  * @throws Error with everything it printed, and for Python where its threads stood, when it does not end in time.
  */
-export function runCommand(
+export async function runCommand(
   command: string,
   args: string[],
   env: NodeJS.ProcessEnv,
   options: RunOptions = {},
 ): Promise<CommandResult> {
+  const result = await runOnce(command, args, env, options);
+  if (!endedHanging(result.stderr)) return result;
+  process.stderr.write(`${args.join(' ').slice(0, 100)}: the client hung while it ended (grpc); it is run once more\n`);
+  return runOnce(command, args, env, options);
+}
+
+function runOnce(command: string, args: string[], env: NodeJS.ProcessEnv, options: RunOptions): Promise<CommandResult> {
   return new Promise((settle, reject) => {
     const child = spawn(command, args, {
       env,
@@ -74,6 +82,7 @@ export function runCommand(
       killSignal: 'SIGINT',
       ...identity(options.uid),
     });
+    abortWhenHanging(child);
     let stdout = '';
     let stderr = '';
     const timeoutMs = options.timeoutMs ?? 120_000;

@@ -61,6 +61,7 @@ export function createRunMethods(deps: RunDeps): ControllerPart<'run'> {
         deps,
         {
           accountId,
+          environmentName,
           environment: draft.environment,
           force: draft.forceBuild && request.buildEnvironment !== false,
           signal: call.signal,
@@ -94,7 +95,8 @@ export function createRunMethods(deps: RunDeps): ControllerPart<'run'> {
         const signals = deps.endOfRuns ? [call.signal, deps.endOfRuns] : [call.signal];
         yield* followRun(run, call, envId, AbortSignal.any(signals));
       } finally {
-        await forgetBlobs(deps, blobNames);
+        // Not waited for: the client that has its value must not wait for the end of the call.
+        void forgetBlobs(deps, blobNames);
       }
     },
   };
