@@ -14,7 +14,7 @@ export const packageImports: Record<string, readonly string[]> = {
 };
 
 /** Files of the CLI that run the platform itself; only they load server and supervisor. */
-export const platformCommands = /^packages\/cli\/(bin\/|src\/commands\/(serve|dev)\b)/;
+export const platformCommands = /^packages\/cli\/(bin\/|src\/commands\/(serve|dev|rotate-secrets-key)\b)/;
 
 /** Folders of `packages/server/src` from the bottom up: a folder imports from its own layer and from those before it. */
 export const serverLayers: readonly (readonly string[])[] = [

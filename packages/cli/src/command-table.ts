@@ -28,12 +28,12 @@ export const commandTable: readonly CommandEntry[] = [
   {
     name: 'rotate-key',
     summary: 'Replace the first key, the one in `credentials`.',
-    load: async () => (await import('./commands/rotate.ts')).rotateKeyCommand,
+    load: async () => (await import('./commands/rotate-key.ts')).rotateKeyCommand,
   },
   {
     name: 'rotate-secrets-key',
     summary: 'Replace the key that secrets are encrypted with.',
-    load: async () => (await import('./commands/rotate.ts')).rotateSecretsKeyCommand,
+    load: async () => (await import('./commands/rotate-secrets-key.ts')).rotateSecretsKeyCommand,
   },
   {
     name: 'deploy',

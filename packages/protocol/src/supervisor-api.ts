@@ -14,6 +14,7 @@
  * | `POST /v1/runners/ID/kill` | → 204 (404 unknown) |
  * | `GET /v1/runners/ID/result` | → bytes of the pickled result; `DELETE` forgets it |
  * | `POST /v1/runners/ID/attempts` | one line of {@link AttemptOrder}, then the body → 204 once the request is on its way; the same id again changes nothing |
+ * | `GET /v1/attempts/channel`, upgrade to `lanner-attempts` | lines of {@link AttemptMessage} → lines of {@link AttemptReply}: attempts with small bodies, without a call for each |
  * | `GET /v1/attempts` | → list of {@link AttemptSnapshot}: running ones, and finished ones that were not forgotten |
  * | `GET /v1/attempts/ID/result` | → bytes of the answer's body |
  * | `DELETE /v1/attempts/ID` | → 204; a finished attempt and its result are forgotten |
@@ -24,7 +25,10 @@
 import type { ErrorCode } from './error-catalogue.ts';
 
 /** Raised when a change breaks older peers; a server adopts supervisors of this version and the one before. */
-export const supervisorProtocolVersion = 1;
+export const supervisorProtocolVersion = 2;
+
+/** See {@link AttemptMessage}. */
+export const attemptChannel = { path: '/v1/attempts/channel', protocol: 'lanner-attempts' };
 
 /** JSON as it travels. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -70,6 +74,8 @@ export interface BuildRequest {
   /** Small number, unique per account; a root supervisor derives the account's uid from it. */
   accountOrdinal: number;
   environment: EnvironmentDefinition;
+  /** Values for `${NAME}` in requirements; no part of the environment's identity. Never logged. */
+  requirementSecrets?: Record<string, string>;
   /** Build anew although a finished tree exists. */
   force: boolean;
 }
@@ -114,6 +120,8 @@ export interface StartRunnerRequest {
   /** Public name, `owner/app`. */
   appName: string;
   environment: EnvironmentDefinition;
+  /** As in {@link BuildRequest}: should the environment have to be built again. */
+  requirementSecrets?: Record<string, string>;
   callable: Callable;
   /** `serve`: lives until stopped, a return is a failure. `run`: lives until the callable returns. */
   purpose: 'serve' | 'run';
@@ -211,6 +219,20 @@ export interface AttemptOrder {
   bodyBytes: number;
   /** The app's request_timeout: the connection is cut after it. */
   timeoutMs: number;
+}
+
+/** What a server says on the channel for attempts, one JSON value per line. */
+export type AttemptMessage =
+  /** `body`: base64. The same attempt id again changes nothing. */
+  | { type: 'start'; runnerId: string; order: AttemptOrder; body: string }
+  /** Not answered. */
+  | { type: 'forget'; attemptId: string };
+
+/** The answer to a `start`: the request is on its way, or was refused with a code of the catalogue. */
+export interface AttemptReply {
+  attemptId: string;
+  code?: ErrorCode;
+  message?: string;
 }
 
 /** Why an attempt has no answer. */

@@ -1,6 +1,7 @@
 import { LannerError, type AppFile, type StartRunnerRequest } from '@lanner/protocol';
 import type { CodeSpec } from '../apps/app-types.ts';
 import type { Secrets } from '../apps/environments-and-secrets.ts';
+import { requirementSecretNames } from '../apps/requirement-secrets.ts';
 import type { MachineTypes } from '../apps/machine-types.ts';
 import type { Accounts } from '../auth/accounts.ts';
 import type { Keys } from '../auth/keys.ts';
@@ -56,11 +57,13 @@ export function createRunnerPreparation(deps: PrepareDeps): (source: RunnerSourc
   return (source) =>
     async ({ runnerId, machineType }): Promise<StartRunnerRequest> => {
       const { accountId, environmentName, code } = source;
-      const [account, key, secrets, files] = await Promise.all([
+      const mentioned = requirementSecretNames(code.environment);
+      const [account, key, secrets, files, requirementSecrets] = await Promise.all([
         deps.accounts.get(accountId),
         deps.keys.createRunnerKey(accountId, runnerId),
         deps.secrets.valuesForRunner(accountId, environmentName, code.secretNames),
         findFiles(accountId, code),
+        mentioned.length === 0 ? null : deps.secrets.valuesForRunner(accountId, environmentName, mentioned),
       ]);
       if (!account) throw new LannerError('not_found', 'The account that owns this app does not exist any more.');
       return toStartRunnerRequest({
@@ -75,6 +78,7 @@ export function createRunnerPreparation(deps: PrepareDeps): (source: RunnerSourc
         machineTypes: deps.machineTypes,
         key,
         secrets,
+        requirementSecrets,
         files,
         platform: source.platform,
       });

@@ -29,6 +29,7 @@ const input = (overrides: Partial<RunnerRequestInput> = {}): RunnerRequestInput 
   machineTypes,
   key: { keyId: 'kid', keySecret: 'ksecret' },
   secrets: {},
+  requirementSecrets: null,
   files: [],
   platform: { hosts, fileUrls, region: 'local', hasCaBundle: false },
   ...overrides,
@@ -36,6 +37,9 @@ const input = (overrides: Partial<RunnerRequestInput> = {}): RunnerRequestInput 
 
 describe('environment variables of a runner', () => {
   it('are those that official code reads', () => {
+    assert.equal(toStartRunnerRequest(input({})).requirementSecrets, undefined);
+    const requirementSecrets = { INDEX: 'xyz' };
+    assert.deepEqual(toStartRunnerRequest(input({ requirementSecrets })).requirementSecrets, requirementSecrets);
     assert.deepEqual(toStartRunnerRequest(input({ secrets: { TOKEN: 'abc' } })).env, {
       HF_HOME: '/data/.cache/huggingface',
       TOKEN: 'abc',

@@ -37,6 +37,8 @@ export interface RunnerRequestInput {
   machineTypes: Pick<MachineTypes, 'get'>;
   key: NewKey;
   secrets: Record<string, string>;
+  /** Values for `${NAME}` in the requirements; null: they mention none. */
+  requirementSecrets: Record<string, string> | null;
   /** With the mode each was uploaded with. */
   files: AppFile[];
   platform: RunnerPlatform;
@@ -60,6 +62,7 @@ export function toStartRunnerRequest(input: RunnerRequestInput): StartRunnerRequ
     revisionId: input.revisionId,
     appName: `${account.nickname}/${input.name}`,
     environment: code.environment,
+    ...(input.requirementSecrets === null ? {} : { requirementSecrets: input.requirementSecrets }),
     callable: code.callable,
     purpose: input.purpose,
     runOnMainThread: code.runOnMainThread,

@@ -2,7 +2,8 @@ import type { AckRequest, AttemptOrder, BuildRequest, Json, StartRunnerRequest, 
 import * as z from 'zod/mini';
 
 /** Ids become names of files and folders. */
-const id = z.string().check(z.regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/));
+export const idSchema: z.ZodMiniType<string> = z.string().check(z.regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/));
+const id = idSchema;
 const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const port = z.int().check(z.gte(1), z.lte(65_535));
 const durationMs = z.number().check(z.gte(0), z.lte(30 * 24 * 3_600_000));
@@ -13,6 +14,8 @@ const environment = z.object({
   configuration: z.record(z.string(), z.unknown() as unknown as z.ZodMiniType<Json>),
 });
 
+const requirementSecrets = z.optional(z.record(text(256), text(128 * 1024)));
+
 export const stopRequestSchema: z.ZodMiniType<StopRequest> = z.object({ graceMs: durationMs });
 
 export const ackRequestSchema: z.ZodMiniType<AckRequest> = z.object({ bootId: text(128), seq: count });
@@ -21,6 +24,7 @@ export const buildRequestSchema = z.object({
   accountId: id,
   accountOrdinal: count,
   environment,
+  requirementSecrets,
   force: z.boolean(),
 }) as z.ZodMiniType<BuildRequest>;
 
@@ -33,6 +37,7 @@ export const startRunnerRequestSchema = z.object({
   revisionId: text(200),
   appName: text(1000),
   environment,
+  requirementSecrets,
   callable: z.union([
     z.object({
       kind: z.literal('serialized'),

@@ -9,6 +9,8 @@ import {
   launcherPrefix,
   type LauncherSpec,
 } from '../sandbox/exec-sandbox.ts';
+import { createMask } from '../runners/mask-secrets.ts';
+import { expandRequirements } from './expand-requirements.ts';
 import type { PythonInterpreter } from './find-python.ts';
 
 export interface BuildTreeOptions {
@@ -19,7 +21,10 @@ export interface BuildTreeOptions {
   cacheFolder: string;
   /** Holds the requirement files of this build; readable by `identity`. */
   inputFolder: string;
+  /** As the client sent them, for the log. */
   layers: readonly (readonly string[])[];
+  /** For `${NAME}` in them; the sandbox sees those alone, in the requirement file. */
+  secrets: Readonly<Record<string, string>>;
   python: PythonInterpreter;
   uvPath: string;
   supervisorPython: string;
@@ -53,7 +58,8 @@ export async function buildTree(options: BuildTreeOptions): Promise<void> {
     ...['--python', python.path, '--prompt', 'app', tree],
   ]);
   for (const [index, requirements] of options.layers.entries()) {
-    const lines = index === 0 ? [...platformRequirements, ...requirements] : requirements;
+    const own = expandRequirements(requirements, options.secrets);
+    const lines = index === 0 ? [...platformRequirements, ...own] : own;
     if (lines.length === 0) continue;
     const file = join(options.inputFolder, `layer-${index}.txt`);
     // A requirements file instead of arguments: no requirement can become an option of uv itself.
@@ -104,13 +110,15 @@ async function runStep(
     network: true,
   };
   const errorLines: string[] = [];
+  const mask = createMask(options.secrets);
   const end = await runProgram({
     program: options.supervisorPython,
     args: ['-I', launcherPath],
     env: {},
     input: encodeSpec(spec),
     signal: options.signal,
-    onLine(line, stream) {
+    onLine(printed, stream) {
+      const line = mask(printed);
       if (stream === 'stderr') keepTail(errorLines, line);
       if (line !== '') options.onLine(line, 'info');
     },

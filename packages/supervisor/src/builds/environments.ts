@@ -87,6 +87,7 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
       await buildTree({
         ...folders,
         layers: spec.layers,
+        secrets: request.requirementSecrets ?? {},
         python,
         uvPath: uv,
         supervisorPython: isolation.pythonPath,

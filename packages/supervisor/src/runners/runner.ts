@@ -157,10 +157,12 @@ export class Runner {
   }
 
   async #prepareEnvironment() {
-    const { accountId, accountOrdinal, environment } = this.request;
+    const { accountId, accountOrdinal, environment, requirementSecrets: secrets } = this.request;
+    const requirementSecrets = secrets === undefined ? {} : { requirementSecrets: secrets };
     const { tree } = await withAbort(
-      this.#dependencies.environments.ensure({ accountId, accountOrdinal, environment, force: false }, (message) =>
-        this.#logs.add('builder', message.level, message.line),
+      this.#dependencies.environments.ensure(
+        { accountId, accountOrdinal, environment, ...requirementSecrets, force: false },
+        (message) => this.#logs.add('builder', message.level, message.line),
       ),
       this.#starting.signal,
     );

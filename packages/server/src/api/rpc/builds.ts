@@ -26,7 +26,7 @@ export function createBuildMethods(
       yield {};
       const envId = yield* runBuild(
         deps,
-        { accountId: principal.accountId, environment, force: forceBuild, signal },
+        { accountId: principal.accountId, environmentName, environment, force: forceBuild, signal },
         (logs) => ({ logs }),
       );
       // The client hangs up at the first SUCCESS.

@@ -16,7 +16,8 @@ export interface ControllerDeps {
   authenticator: Pick<Authenticator, 'authenticate'>;
   accounts: Pick<Accounts, 'get'>;
   keys: Pick<Keys, 'create' | 'list' | 'revoke'>;
-  secrets: Pick<Secrets, 'set' | 'unset' | 'list'>;
+  /** `valuesForRunner` serves builds, whose requirements may mention secrets. */
+  secrets: Pick<Secrets, 'set' | 'unset' | 'list' | 'valuesForRunner'>;
   environments: Pick<Environments, 'list' | 'create' | 'delete' | 'assertExists'>;
   apps: Omit<Apps, 'resolve' | 'all'>;
   machineTypes: MachineTypes;

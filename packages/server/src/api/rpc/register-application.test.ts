@@ -74,6 +74,18 @@ describe('RegisterApplication', () => {
     return Buffer.concat(chunks).toString();
   };
 
+  it('gives the build the secrets of its environment that requirements mention, and no others', async () => {
+    const { accountId } = server.account;
+    await server.store.secrets.set(accountId, 'main', 'INDEX_TOKEN', 'of main', false);
+    await server.store.secrets.set(accountId, 'main', 'OTHER', 'unmentioned', true);
+    const requirements = ['--extra-index-url https://${INDEX_TOKEN}@index', 'x @ https://${UNSET}@host'];
+    await deploy({ environments: [{ kind: 'virtualenv', configuration: { requirements }, force: false }] });
+    assert.deepEqual(server.driver.builds.at(-1)?.requirementSecrets, { INDEX_TOKEN: 'of main' });
+    assert.deepEqual(server.driver.builds.at(-1)?.environment.configuration['requirements'], requirements);
+    await deploy({});
+    assert.equal(server.driver.builds.at(-1)?.requirementSecrets, undefined);
+  });
+
   it('streams the build log, and tells neither it nor the result together', async () => {
     const messages = await collect(server.client().registerApplication(aDeploy({ applicationName: 'logs' })));
     const lines = messages.flatMap((message) => message.logs);

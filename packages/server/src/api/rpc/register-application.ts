@@ -53,6 +53,7 @@ export function createDeployMethods(deps: DeployDeps): ControllerPart<'registerA
         deps,
         {
           accountId,
+          environmentName,
           environment: draft.environment,
           force: draft.forceBuild && request.buildEnvironment !== false,
           signal,

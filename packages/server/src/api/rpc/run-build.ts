@@ -1,5 +1,6 @@
 import { LannerError, type EnvironmentDefinition } from '@lanner/protocol';
 import type { Log } from '@lanner/protocol/common';
+import { requirementSecretNames } from '../../apps/requirement-secrets.ts';
 import type { ControllerDeps } from './controller-deps.ts';
 import { toLogMessage } from './log-messages.ts';
 
@@ -11,17 +12,29 @@ import { toLogMessage } from './log-messages.ts';
  * @throws the failure of the build, with its text: that is what the user reads.
  */
 export async function* runBuild<Message>(
-  deps: Pick<ControllerDeps, 'driver' | 'accounts'>,
-  input: { accountId: string; environment: EnvironmentDefinition; force: boolean; signal: AbortSignal },
+  deps: Pick<ControllerDeps, 'driver' | 'accounts' | 'secrets'>,
+  input: {
+    accountId: string;
+    /** Whose secrets the requirements may mention. */
+    environmentName: string;
+    environment: EnvironmentDefinition;
+    force: boolean;
+    signal: AbortSignal;
+  },
   toMessage: (logs: Log[]) => Message,
 ): AsyncGenerator<Message, string> {
   const account = await deps.accounts.get(input.accountId);
   if (account === null) throw new LannerError('not_found', 'The account of this key was not found.');
+  const names = requirementSecretNames(input.environment);
+  const { accountId, environmentName } = input;
+  const requirementSecrets =
+    names.length === 0 ? undefined : await deps.secrets.valuesForRunner(accountId, environmentName, names);
   const build = deps.driver.build(
     {
       accountId: input.accountId,
       accountOrdinal: account.ordinal,
       environment: input.environment,
+      ...(requirementSecrets === undefined ? {} : { requirementSecrets }),
       force: input.force,
     },
     input.signal,

@@ -1,14 +1,8 @@
-import { existsSync } from 'node:fs';
 import { firstKeyDescription, readCredentials, writeCredentials, type DataDir } from '@lanner/server/config';
 import type { CommandContext } from '../command/command-context.ts';
-import { defineCommand, type OptionSpec } from '../command/command-spec.ts';
+import { defineCommand } from '../command/command-spec.ts';
 import { chosenDataDir } from '../find-platform.ts';
 import { CommandError } from '../output.ts';
-
-const dataDirOption: OptionSpec = {
-  flags: '--data-dir <folder>',
-  summary: 'folder of all state (LANNER_HOME, default ~/.lanner)',
-};
 
 export const rotateKeyCommand = defineCommand<{ dataDir?: string }>({
   name: 'rotate-key',
@@ -16,26 +10,8 @@ export const rotateKeyCommand = defineCommand<{ dataDir?: string }>({
   description:
     'Makes a new first key, writes it to `credentials` in the data folder, and revokes the one before. The platform has to run. ' +
     'Shells and programs that hold the old key need `lanner env` again.',
-  options: [dataDirOption],
+  options: [{ flags: '--data-dir <folder>', summary: 'folder of all state (LANNER_HOME, default ~/.lanner)' }],
   run: async (input, context) => rotateKey(chosenDataDir(input.dataDir), context),
-});
-
-export const rotateSecretsKeyCommand = defineCommand<{ dataDir?: string }>({
-  name: 'rotate-secrets-key',
-  summary: '',
-  description:
-    'Makes a new `secrets.key` in the data folder and encrypts every secret with it. The platform has to be stopped. ' +
-    'Copies of the database made before need the old file: keep it with them.',
-  options: [dataDirOption],
-  run: async (input, { terminal }) => {
-    const dataDir = chosenDataDir(input.dataDir);
-    assertPlatformFolder(dataDir);
-    const { rotateSecretsKey } = await import('@lanner/server');
-    const count = await rotateSecretsKey(dataDir);
-    terminal.print(
-      `${dataDir.secretsKey} is new, and ${count} value${count === 1 ? ' is' : 's are'} encrypted with it.`,
-    );
-  },
 });
 
 /** New key, then the file, then the end of the old one: cut off anywhere, a key that works is in the file, and again ends it. */
@@ -59,9 +35,4 @@ async function rotateKey(dataDir: DataDir, { client, terminal, signal }: Command
   if (keys.some((key) => key.keyId === oldId)) await connection.keys.revoke(oldId, { signal });
   terminal.print(`${dataDir.credentials} holds a new key, and the old one is revoked.`);
   terminal.note('Where the old one was used, set the variables again: eval "$(lanner env)"');
-}
-
-function assertPlatformFolder(dataDir: DataDir): void {
-  if (existsSync(dataDir.database)) return;
-  throw new CommandError(`There is no Lanner platform in ${dataDir.root}.`, 'Name its folder with --data-dir.');
 }
