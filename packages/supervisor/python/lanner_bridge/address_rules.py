@@ -11,6 +11,7 @@ none reaches another. The rules:
 | UDP: bind to a loopback address | left alone, but for the addresses of other runners |
 | connect to a loopback address, a wildcard or an address of the machine, with a port this runner uses | led to the runner's address |
 | connect to the address of another runner | refused |
+| connect to an abstract Unix name that this runner has not bound | refused: such names are the whole machine's |
 | everything else | left alone: services of the machine on 127.0.0.1 and the world outside stay reachable |
 """
 

@@ -20,6 +20,7 @@ from .unix_paths import reachable_name
 
 _RETRY_SECONDS = 0.02
 _CHECK_SECONDS = 0.05
+_MAX_ABSTRACT_NAMES = 65536
 _INTERNET_FAMILIES = (socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6)
 _KEPT_OPTIONS = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
@@ -49,6 +50,8 @@ class SocketBroker:
         self._ports = {socket.SOCK_STREAM: set(), socket.SOCK_DGRAM: set()}
         # TCP port → (domain, is for IPv6 alone) of the last socket bound to it.
         self._bound = {}
+        # Abstract names of Unix sockets, which the whole machine shares, as this runner has bound them.
+        self._abstract_names = set()
         self._waiting = {}
         self._is_repeatable = not seccomp.holds_callers()
         self._is_open = True
@@ -96,12 +99,15 @@ class SocketBroker:
                 self._listener.answer(notification, address)
                 return
             is_bind = number == seccomp.calls.bind
-            if is_bind and socket_names.family_of(address) not in _INTERNET_FAMILIES:
+            is_abstract = socket_names.is_abstract(address)
+            if is_bind and not is_abstract and socket_names.family_of(address) not in _INTERNET_FAMILIES:
                 self._listener.let_run(notification)
                 return
             held = self._hold(notification)
             if not is_bind:
                 held = self._connect(notification, held, address)
+            elif is_abstract:
+                self._listener.answer(notification, self._bind_abstract(held, address))
             elif held.is_internet:
                 self._listener.answer(notification, self._bind(held, address))
             else:
@@ -143,6 +149,14 @@ class SocketBroker:
             return 0  # bound here, but a signal kept the caller from hearing it
         if result == 0 and not is_stream and name.port:
             self._ports[socket.SOCK_DGRAM].add(name.port)
+        return result
+
+    def _bind_abstract(self, held, address):
+        if len(self._abstract_names) >= _MAX_ABSTRACT_NAMES:
+            return errno.ENOBUFS
+        result = held.bind(address)
+        if result == 0:
+            self._abstract_names.add(held.name())
         return result
 
     def _bind_own(self, held, port, is_stream):
@@ -209,6 +223,9 @@ class SocketBroker:
             elif self._rules.leaves_machine(name) and self._is_bound_to_own(held):
                 self._release(notification, held)
         is_unix = held.domain == socket.AF_UNIX
+        if is_unix and socket_names.is_abstract(address) and address not in self._abstract_names:
+            self._listener.answer(notification, errno.ECONNREFUSED)
+            return held
         result = _connect_unix(notification, held, address) if is_unix else held.connect(address)
         is_under_way = result == errno.EAGAIN if is_unix else result in (errno.EINPROGRESS, errno.EALREADY)
         if not is_under_way or not held.is_blocking:

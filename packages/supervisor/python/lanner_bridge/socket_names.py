@@ -31,6 +31,11 @@ def family_of(raw):
     return struct.unpack_from("=H", raw)[0] if len(raw) >= 2 else None
 
 
+def is_abstract(raw):
+    """The name of a Unix socket that is no path (or, with nothing but a family, any such name)."""
+    return family_of(raw) == socket.AF_UNIX and raw[2:3] in (b"", b"\0")
+
+
 def parse(raw):
     """InternetName of an IPv4 or IPv6 address, None for anything else (also what is too short for its family)."""
     family = family_of(raw)

@@ -5,7 +5,7 @@ import os
 import socket
 
 from .socket_calls import process_of
-from .socket_names import family_of
+from .socket_names import family_of, is_abstract
 
 _SELF = b"/proc/self/"
 
@@ -16,10 +16,10 @@ def reachable_name(thread, address):
 
     A path becomes relative to its folder, which is the working directory meanwhile: a name that fits the caller fits here too.
     """
-    path = address[2:].split(b"\0", 1)[0]
-    if family_of(address) != socket.AF_UNIX or not path:  # abstract names are the same for all
+    if family_of(address) != socket.AF_UNIX or is_abstract(address):  # the same for all
         yield address
         return
+    path = address[2:].split(b"\0", 1)[0]
     folder = os.open(_folder(thread, path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fchdir(folder)

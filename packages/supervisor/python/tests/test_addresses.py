@@ -354,6 +354,21 @@ def main():
         )
         self.assertEqual(runner.value(), [True] * 6 + ["missing"])
 
+    def test_abstract_names_of_others_are_out_of_reach(self):
+        with socket.socket(socket.AF_UNIX) as outside:
+            outside.bind("")  # a name of the kernel's choice
+            outside.listen()
+            runner = self.start(
+                f"""
+                import socket
+                def main():
+                    foreign = socket.socket(socket.AF_UNIX).connect_ex({outside.getsockname()!r})
+                    own = socket.socket(socket.AF_UNIX); own.bind(""); own.listen()
+                    return foreign, socket.socket(socket.AF_UNIX).connect_ex(own.getsockname())
+                """
+            )
+            self.assertEqual(runner.value(), (111, 0))
+
     def test_ipv4_and_ipv6_side_by_side_are_one_server(self):
         runner = self.start(
             """
