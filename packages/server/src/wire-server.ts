@@ -18,6 +18,7 @@ import { createFiles } from './files/create-files.ts';
 import { createVolumeOwners } from './files/volume/volume-owners.ts';
 import { createGateway } from './gateway/create-gateway.ts';
 import { defaultGatewayLimits } from './gateway/gateway-limits.ts';
+import { erasePayloads } from './gateway/queue/erase-payloads.ts';
 import { createQueueAdministration } from './gateway/queue/queue-administration.ts';
 import { createQueueHandler } from './gateway/queue/queue-handler.ts';
 import { RequestQueue } from './gateway/queue/request-queue.ts';
@@ -214,6 +215,8 @@ export async function wireServer(parts: {
     runnerLogs,
     queue: createQueueAdministration(queue),
     webhooks,
+    erasePayloads: (accountId: string, requestId: string) =>
+      erasePayloads({ ...store, removeOutputs: files.removeOutputs }, accountId, requestId),
     metrics: {
       render: () =>
         metrics.render({

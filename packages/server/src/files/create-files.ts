@@ -16,6 +16,7 @@ import { createKeyValueHandler } from './key-value-handler.ts';
 import type { KeyValueStore } from './key-value-store.ts';
 import type { ObjectStore } from './object-store.ts';
 import { createObjects } from './objects.ts';
+import { removeOutputs, type OutputScope, type RemovedFile } from './remove-outputs.ts';
 import { createSigner } from './signatures.ts';
 import { createSweep } from './sweep.ts';
 import { createFileCallers } from './uploader.ts';
@@ -38,6 +39,8 @@ export interface Files {
   volume: DataVolume;
   /** Fetches a URL, for at most `timeoutMs`. Throws `invalid_argument`. */
   fetchUrl<Result>(url: string, timeoutMs: number, use: (incoming: Incoming) => Promise<Result>): Promise<Result>;
+  /** Removes files that a request made, among those its result names. */
+  removeOutputs(links: readonly string[], scope: OutputScope): Promise<RemovedFile[]>;
   /** Removes what has expired, now. */
   sweep(): Promise<void>;
   /** Idempotent. */
@@ -120,6 +123,7 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
         timer.cancel();
       }
     },
+    removeOutputs: (links, scope) => removeOutputs(objects, links, scope),
     sweep: () => sweep.run(),
     async stop() {
       ending.abort();

@@ -8,7 +8,7 @@ import type { AppFiles } from '../../blobs/app-files.ts';
 import type { Files } from '../../files/create-files.ts';
 import type { RunnerLogs } from '../../observe/runner-logs.ts';
 import type { Fleet } from '../../scheduler/fleet.ts';
-import type { PayloadStore } from '../../queue/payload-store.ts';
+import type { RemovedFile } from '../../files/remove-outputs.ts';
 import type { DeliveryStore } from '../../webhooks/delivery-store.ts';
 import type { SigningKeys } from '../../webhooks/signing-keys.ts';
 import type { Workflows } from '../../workflows/workflows.ts';
@@ -35,7 +35,8 @@ export interface RestDeps {
   queue: QueueAdministration;
   workflows: Workflows;
   files: Pick<Files, 'storage' | 'volume' | 'fetchUrl'>;
-  payloads: Pick<PayloadStore, 'deletePayloads'>;
+  /** See gateway/queue/erase-payloads.ts. */
+  erasePayloads(accountId: string, requestId: string): Promise<RemovedFile[] | null>;
   deliveries: Pick<DeliveryStore, 'list' | 'find' | 'listAttempts' | 'replay'>;
   webhookKeys: Pick<SigningKeys, 'published' | 'list' | 'rotate'>;
   /** Told of a webhook that is due. */

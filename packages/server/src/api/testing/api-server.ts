@@ -14,6 +14,7 @@ import { systemClock } from '@lanner/protocol';
 import { IsolateController } from '@lanner/protocol/controller';
 import type { Account } from '../../auth/accounts.ts';
 import type { KeyGrant } from '../../auth/keys.ts';
+import { erasePayloads } from '../../gateway/queue/erase-payloads.ts';
 import { createChangeFeed } from '../../lib/change-feed.ts';
 import { createFiles } from '../../files/create-files.ts';
 import type { RunnerLogs } from '../../observe/runner-logs.ts';
@@ -106,6 +107,8 @@ export async function startApiServer(options: { port?: number } = {}): Promise<A
     queue: { count: () => ({ size: 0, byCaller: {} }), flush: async () => 0 },
     webhooks: { added: (url: string) => void dueWebhooks.push(url) },
     metrics: { render: async () => '# metrics\n' },
+    erasePayloads: (accountId: string, requestId: string) =>
+      erasePayloads({ ...store, removeOutputs: async () => [] }, accountId, requestId),
     operatorAccountId: account.accountId,
     clock: systemClock,
     log,
