@@ -14,7 +14,7 @@ import { createMetricsRoute } from './metrics-route.ts';
 import { createPayloadRoutes } from './payload-routes.ts';
 import { createQueueRoutes } from './queue-routes.ts';
 import type { RestDeps } from './rest-deps.ts';
-import { toRestAnswer } from './rest-errors.ts';
+import { toPlatformError, toRestAnswer } from './rest-errors.ts';
 import type { RestContext, RestEnv, RestRoute } from './rest-route.ts';
 import { createRunnerRoutes } from './runner-routes.ts';
 import { createStorageRoutes } from './storage-routes.ts';
@@ -29,7 +29,11 @@ export function createRestApp(deps: RestDeps): Hono<RestEnv> {
   const refuse = (context: RestContext, error: unknown): Response => {
     const { status, body } = toRestAnswer(error, deps.log);
     context.header('x-fal-request-id', context.var.requestId);
-    return context.json(body, status as 500);
+    const isPlatformApi = context.req.path.startsWith('/v1/');
+    return context.json(
+      isPlatformApi ? { ...body, error: toPlatformError(status, body.detail, context.var.requestId) } : body,
+      status as 500,
+    );
   };
 
   app.use(async (context, next) => {

@@ -31,6 +31,30 @@ export function toValidationError(place: string, error: z.ZodError): ValidationE
   );
 }
 
+/** What the Platform API answers beside `detail` (rest-api 5.1). */
+export function toPlatformError(
+  status: number,
+  detail: unknown,
+  requestId: string,
+): { type: string; message: string; request_id: string } {
+  const message =
+    typeof detail === 'string' ? detail : (detail as ValidationFinding[]).map(({ msg }) => msg).join('; ');
+  return {
+    type: platformErrorTypes[status] ?? (status < 500 ? 'validation_error' : 'server_error'),
+    message,
+    request_id: requestId,
+  };
+}
+
+const platformErrorTypes: Record<number, string> = {
+  401: 'authorization_error',
+  403: 'authorization_error',
+  404: 'not_found',
+  405: 'not_found',
+  429: 'rate_limited',
+  501: 'not_implemented',
+};
+
 /** Any thrown value as status and body; defects of ours are logged with an id, and the caller is told the id only. */
 export function toRestAnswer(error: unknown, log: ApiLog): { status: number; body: { detail: unknown } } {
   if (error instanceof ValidationError) return { status: 422, body: { detail: error.findings } };

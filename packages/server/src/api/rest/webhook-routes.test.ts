@@ -144,6 +144,11 @@ describe('REST: webhooks, metrics and payloads', () => {
     assert.deepEqual(await json(path, { method: 'DELETE' }), { status: 200, body: { cdn_delete_results: [] } });
     assert.deepEqual((await json(path.slice(3), { method: 'DELETE' })).status, 200);
     assert.equal((await server.store.requests.findEnded(id))!.payloads, 'deleted');
-    assert.equal((await json(`/models/requests/${randomUUID()}/payloads`, { method: 'DELETE' })).status, 404);
+    const missing = await json(`/models/requests/${randomUUID()}/payloads`, { method: 'DELETE' });
+    assert.deepEqual([missing.status, Object.keys(missing.body)], [404, ['detail']]);
+    const platform = await json(`/v1/models/requests/${randomUUID()}/payloads`, { method: 'DELETE' });
+    assert.equal((platform.body['error'] as { type: string }).type, 'not_found', 'the envelope of the Platform API');
+    const unauthorised = await json(path, { method: 'DELETE', key: null });
+    assert.equal((unauthorised.body['error'] as { type: string }).type, 'authorization_error');
   });
 });
