@@ -174,20 +174,26 @@ def _prepare_python(order, place):
 
 
 def _environment(order, place):
-    prefix_bin = os.path.dirname(sys.executable)
     variables = {
-        "PATH": f"{prefix_bin}:/usr/local/bin:/usr/bin:/bin",
         "HOME": place.home,
         "USER": "lanner",
         "LANG": "C.UTF-8",
         "TMPDIR": place.temporary,
         "HOSTNAME": order.hostname,
         "VIRTUAL_ENV": sys.prefix,
-        "PYTHONUNBUFFERED": "1",
         **{str(name): str(value) for name, value in order.env.items()},
     }
+    # Whatever the user's secrets say (a secret may have any name): isolate sets these, and programs of the environment come first.
+    variables["PATH"] = _search_path(variables.get("PATH", ""))
+    variables["PYTHONUNBUFFERED"] = "1"
     variables["IS_ISOLATE_AGENT"] = "1"
     return variables
+
+
+def _search_path(wanted):
+    """The environment's programs, what the user wants, the system's; `python` and `sh` are found whatever that is."""
+    folders = [os.path.dirname(sys.executable), *wanted.split(os.pathsep), "/usr/local/bin", "/usr/bin", "/bin"]
+    return os.pathsep.join(dict.fromkeys(filter(None, folders)))
 
 
 def _limit_processes(order):

@@ -53,6 +53,7 @@ class FakeSupervisor:
     def __init__(self, python=sys.executable, sandbox="namespaces", own_uid=None, uid=None, extra_binds=(), python_addresses=False):
         self.folder = tempfile.mkdtemp(prefix="lanner-bridge-test-")
         self.sandbox = sandbox
+        self.python = python
         self.account_uid = ACCOUNT_UID if own_uid else uid
         self.socket_dir = self._folder("sockets")
         self.data_dir = self._folder("data")

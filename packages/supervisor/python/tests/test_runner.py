@@ -147,6 +147,22 @@ class RunnerCase(unittest.TestCase):
         self.assertEqual((variables["IS_ISOLATE_AGENT"], variables["PYTHONUNBUFFERED"]), ("1", "1"))
         self.assertFalse([name for name in variables if name.startswith("LANNER")])
 
+    def test_a_path_of_the_user_comes_after_the_environments_programs(self):
+        runner = self.start(
+            """
+            import os, shutil, sys
+            def main():
+                return os.environ["PATH"].split(":"), shutil.which("sh"), os.environ["LD_LIBRARY_PATH"], os.environ["PYTHONUNBUFFERED"]
+            """,
+            env={"PATH": "/data/bin:/home/me/bin:", "LD_LIBRARY_PATH": "/data/lib", "PYTHONUNBUFFERED": ""},
+        )
+        path, shell, libraries, unbuffered = runner.value()
+        self.assertEqual(path[1:3], ["/data/bin", "/home/me/bin"])
+        self.assertEqual(path[0], os.path.dirname(self.supervisor.python))
+        self.assertEqual(path[-1], "/bin")
+        self.assertTrue(shell)
+        self.assertEqual((libraries, unbuffered), ("/data/lib", "1"))
+
     def test_app_files_lie_in_the_working_directory_with_their_mode(self):
         source = os.path.join(self.supervisor.data_dir, "staged")
         with open(source, "w") as file:
