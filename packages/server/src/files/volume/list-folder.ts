@@ -21,8 +21,8 @@ const mostEntries = 50_000;
 const lookups = 16;
 
 /**
- * What is in a folder. A link is shown as what it leads to inside the volume; one that leads nowhere or outside as an empty file,
- * so that it can be seen and deleted.
+ * What is in a folder. A link is shown as what it leads to inside the volume. One that leads nowhere or outside is not shown:
+ * whoever downloads a folder asks for every entry, and this one cannot be had. It can be deleted all the same.
  *
  * @param path as it was asked for; the entries' paths begin with it.
  */
@@ -51,13 +51,14 @@ async function look(root: Folder, folder: Folder, path: VolumePath, name: Buffer
   const stats = await folder.stat(name).catch(absentAsNull);
   if (stats === null) return null;
   const meant = kindOf(stats) === 'link' ? await followed(root, [...path, name]) : stats;
+  if (meant === null) return null;
   return {
     path: formatVolumePath([...path, name]),
     name: String(name),
-    sizeBytes: meant === null || meant.isDirectory() ? 0 : meant.size,
-    isFile: meant?.isDirectory() !== true,
+    sizeBytes: meant.isDirectory() ? 0 : meant.size,
+    isFile: !meant.isDirectory(),
     createdAtMs: stats.birthtimeMs,
-    modifiedAtMs: (meant ?? stats).mtimeMs,
+    modifiedAtMs: meant.mtimeMs,
   };
 }
 
