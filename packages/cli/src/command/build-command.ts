@@ -7,12 +7,14 @@ import { optionKey } from './prepare-arguments.ts';
 export type Invoke = (spec: CommandSpec, input: CommandInput) => Promise<void>;
 
 /** A spec for the parser: the one place that knows how its library wants to be told. */
-export function buildCommand(spec: CommandSpec, invoke: Invoke): Command {
+export function buildCommand(spec: CommandSpec, invoke: Invoke, parent = 'lanner'): Command {
   const command = newCommand(spec.name, spec.summary, spec.aliases);
+  const path = `${parent} ${spec.name}`;
+  if (spec.run) command.showHelpAfterError(`\`${path} --help\` says what it takes.`);
   command.description(spec.description ?? spec.summary).summary(spec.summary);
   if (spec.examples)
     command.addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  ${line}`).join('\n')}`);
-  for (const child of spec.subcommands ?? []) command.addCommand(buildCommand(child, invoke));
+  for (const child of spec.subcommands ?? []) command.addCommand(buildCommand(child, invoke, path));
   if (!spec.run) return command;
   for (const argument of spec.arguments ?? []) {
     const { name, summary, required = true, variadic = false } = argument;

@@ -1,9 +1,10 @@
-import { inspectSettings, type AccountInfo } from '@lanner/client';
+import type { AccountInfo } from '@lanner/client';
 import type { CommandContext, ConnectionOptions } from '../command/command-context.ts';
 import { defineCommand, type CommandSpec } from '../command/command-spec.ts';
 import { printJson } from '../command/render.ts';
 import { connectionOptions, outputOptions, type OutputInput } from '../command/shared-options.ts';
 import { ConfigEditor } from '../connect/config-editor.ts';
+import { configPath } from '../connect/fal-files.ts';
 import { CommandError } from '../output.ts';
 import { ask } from '../terminal/ask.ts';
 
@@ -136,5 +137,5 @@ function typeOf(account: AccountInfo): 'personal' | 'org' | 'team' {
 }
 
 function open({ environment }: CommandContext): ConfigEditor {
-  return new ConfigEditor(inspectSettings({ environment: { ...environment, LANNER_HOST: 'unused' } }).configPath);
+  return new ConfigEditor(configPath(environment));
 }

@@ -1,8 +1,8 @@
-import { inspectSettings } from '@lanner/client';
 import type { CommandContext, ConnectionOptions } from '../command/command-context.ts';
 import { defineCommand, type CommandSpec } from '../command/command-spec.ts';
 import { connectionOptions } from '../command/shared-options.ts';
 import { ConfigEditor } from '../connect/config-editor.ts';
+import { configPath, falHome } from '../connect/fal-files.ts';
 import { beginLogin, finishLogin, logoutUrl, revokeLogin } from '../login/device-login.ts';
 import { deleteLogin, lastConnection, readLogin, saveLastConnection, saveLogin } from '../login/login-file.ts';
 import { openBrowser } from '../login/open-browser.ts';
@@ -39,7 +39,7 @@ const login = defineCommand<{ connection?: string; noBrowser?: boolean }>({
   ],
   run: async (input, context) => {
     const { terminal, signal, environment } = context;
-    const { homePath, configPath } = settingsOf(environment);
+    const homePath = falHome(environment);
     const connection = input.connection?.trim() || (await askForConnection(homePath, context));
     saveLastConnection(homePath, connection);
     const pending = await beginLogin(networkLogin, connection, signal);
@@ -53,7 +53,7 @@ const login = defineCommand<{ connection?: string; noBrowser?: boolean }>({
       waiting.stop();
     }
     terminal.print(`${terminal.style('green', signs(terminal.isUnicode).check)} Authenticated successfully, welcome!`);
-    await chooseAccount(undefined, context, new ConfigEditor(configPath));
+    await chooseAccount(undefined, context, new ConfigEditor(configPath(environment)));
   },
 });
 
@@ -63,7 +63,7 @@ const logout = defineCommand<{ noBrowser?: boolean }>({
   options: [noBrowser],
   run: async (input, context) => {
     const { terminal, environment, signal } = context;
-    const { homePath, configPath } = settingsOf(environment);
+    const homePath = falHome(environment);
     const found = readLogin(homePath);
     if (found === null) {
       terminal.print("You're not logged in");
@@ -72,7 +72,7 @@ const logout = defineCommand<{ noBrowser?: boolean }>({
     await revokeLogin(networkLogin, found.refreshToken, signal);
     deleteLogin(homePath);
     showPage(logoutUrl(), input.noBrowser === true, context);
-    const config = new ConfigEditor(configPath);
+    const config = new ConfigEditor(configPath(environment));
     config.setInternal('team', undefined);
     config.save();
     terminal.print(`${terminal.style('green', signs(terminal.isUnicode).check)} Logged out of fal. Bye!`);
@@ -91,11 +91,6 @@ const whoami = defineCommand<ConnectionOptions>({
 });
 
 export const authCommand: CommandSpec = { name: 'auth', summary: '', subcommands: [login, logout, whoami] };
-
-function settingsOf(environment: NodeJS.ProcessEnv): { homePath: string; configPath: string } {
-  // Where the files are is all that matters here; a bad host in them must not be in the way.
-  return inspectSettings({ environment: { ...environment, LANNER_HOST: 'unused' } });
-}
 
 async function askForConnection(homePath: string, { terminal, signal }: CommandContext): Promise<string> {
   if (!terminal.isInteractive) {

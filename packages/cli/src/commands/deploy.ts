@@ -115,6 +115,7 @@ export const deployCommand = defineCommand<DeployInput>({
 async function deploy(input: DeployInput, context: CommandContext): Promise<void> {
   const { terminal, signal } = context;
   const annotations = annotationsOf(input.annotation);
+  checkFlags(input);
   warnOfForceEnvBuild(input, context);
   const client = await context.client(input);
   const environmentName = environmentNameOf(input, context.environment);
@@ -264,6 +265,23 @@ function stillRuns(view: DeployProgressView, appName: string | null, environment
     return 'Nothing was deployed. The build may go on at the server; the next deploy uses it.';
   const suffix = environmentName ? ` --env ${environmentName}` : '';
   return `The deploy may still finish at the server: \`lanner apps list-rev ${appName ?? ''}${suffix}\` shows it.`;
+}
+
+/** What cannot be right whatever the platform says. */
+function checkFlags({ appRef, appName, auth, attach, strategy }: DeployInput): void {
+  if (attach !== undefined && strategy !== 'rolling') {
+    throw new CommandError(
+      '--attach/--detach only applies to rolling deployments.',
+      'Use --strategy rolling or remove the attach flag.',
+    );
+  }
+  const isProjectApp = appRef !== undefined && !appRef.includes('::') && !/\.\w+$/.test(appRef);
+  if (isProjectApp && (appName !== undefined || auth !== undefined)) {
+    throw new CommandError(
+      'Cannot use --app-name or --auth with app name reference.',
+      'For an app of pyproject.toml they are written there.',
+    );
+  }
 }
 
 /** `--force-env-build` is an older word for `--no-cache`. */

@@ -1,9 +1,9 @@
-import { inspectSettings } from '@lanner/client';
 import type { CommandContext } from '../command/command-context.ts';
 import { defineCommand, type CommandSpec } from '../command/command-spec.ts';
 import { printJson, printTable } from '../command/render.ts';
 import { outputOptions, type OutputInput } from '../command/shared-options.ts';
 import { ConfigEditor } from '../connect/config-editor.ts';
+import { configPath } from '../connect/fal-files.ts';
 import { CommandError } from '../output.ts';
 import { ask, askSecret } from '../terminal/ask.ts';
 
@@ -153,8 +153,7 @@ export const profileCommand: CommandSpec = {
 
 /** The file that `FAL_CONFIG_PATH` names, else `~/.fal/config.toml`. */
 function open({ environment }: CommandContext): ConfigEditor {
-  const path = inspectSettings({ environment: { ...environment, LANNER_HOST: 'unused' } }).configPath;
-  return new ConfigEditor(path, environment['LANNER_PROFILE'] || environment['FAL_PROFILE']);
+  return new ConfigEditor(configPath(environment), environment['LANNER_PROFILE'] || environment['FAL_PROFILE']);
 }
 
 function currentProfile(config: ConfigEditor): string {

@@ -2,6 +2,7 @@ import type { ConnectionOptions } from '../command/command-context.ts';
 import { defineCommand, type CommandSpec } from '../command/command-spec.ts';
 import { printJson, printTable } from '../command/render.ts';
 import { connectionOptions, outputOptions, type OutputInput } from '../command/shared-options.ts';
+import { CommandError, isClientFailure } from '../output.ts';
 
 const size = defineCommand<ConnectionOptions & OutputInput & { appName: string; byUser?: boolean }>({
   name: 'size',
@@ -10,7 +11,9 @@ const size = defineCommand<ConnectionOptions & OutputInput & { appName: string; 
   options: [{ flags: '--by-user', summary: 'Group queue size by user.' }, ...outputOptions, ...connectionOptions],
   run: async (input, context) => {
     const client = await context.client(input);
-    const found = await client.queue.size(input.appName, { byUser: input.byUser, signal: context.signal });
+    const found = await client.queue
+      .size(input.appName, { byUser: input.byUser, signal: context.signal })
+      .catch(saying('Failed to get queue size'));
     if (input.output === 'json') {
       printJson(context.terminal, { size: found.size, ...(found.byUser === null ? {} : { by_user: found.byUser }) });
       return;
@@ -39,9 +42,19 @@ const flush = defineCommand<ConnectionOptions & { appName: string; callerUserId?
   ],
   run: async (input, context) => {
     const client = await context.client(input);
-    await client.queue.flush(input.appName, { callerUserId: input.callerUserId, signal: context.signal });
+    await client.queue
+      .flush(input.appName, { callerUserId: input.callerUserId, signal: context.signal })
+      .catch(saying('Failed to flush queue'));
     context.terminal.print('Queue flushed successfully.');
   },
 });
 
 export const queueCommand: CommandSpec = { name: 'queue', summary: '', subcommands: [size, flush] };
+
+/** Says what could not be done in front of the platform's reason. */
+function saying(what: string): (error: unknown) => never {
+  return (error) => {
+    if (!isClientFailure(error) || error.status === undefined) throw error;
+    throw new CommandError(`${what}: ${error.message}`, error.advice ?? '');
+  };
+}
