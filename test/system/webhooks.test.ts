@@ -172,7 +172,14 @@ console.log('id', id);`;
     const id = await submit('moved', `${hookUrl}/old`);
     await eventually(async () => assert.equal((await deliveryOf(id))['status'], 'FAILED'), 10_000);
     answer = (response) => void response.writeHead(204).end();
-    assert.equal((await call(`/webhooks/deliveries/${id}/replay`, { method: 'POST' })).status, 202);
+    const lanner = async (...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await platform.lanner(['webhooks', ...args, '--data-dir', platform.dataDir]);
+      assert.equal(code, 0, stdout + stderr);
+      return stdout;
+    };
+    const [listed] = JSON.parse(await lanner('list', '--status', 'failed', '--json')) as { requestId: string }[];
+    assert.equal(listed?.requestId, id);
+    assert.match(await lanner('replay', id), /On its way to /);
     await eventually(async () => assert.equal((await deliveryOf(id))['status'], 'DELIVERED'), 10_000);
     const attempts = (await deliveryOf(id))['deliveries'] as { status_code: number; error: string | null }[];
     assert.deepEqual(
@@ -183,6 +190,11 @@ console.log('id', id);`;
       ],
     );
     assert.equal(eventsOf(id).length, 2);
+    assert.match(await lanner('show', id), /301[\s\S]*redirect[\s\S]*204/);
+    assert.match(await lanner('rotate-key'), /^[0-9a-f-]{36} signs from 20/);
+    // The receiver's set is that of before: the key of before still signs.
+    const after = await submit('rotated', hookUrl);
+    await eventually(() => assert.equal(eventsOf(after).length, 1), 10_000);
   });
 
   it('input that is not to be kept is gone with the end, and a deleted result says so', async () => {

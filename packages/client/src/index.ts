@@ -33,12 +33,14 @@ export type { KeysCreateOptions, KeysNamespace } from './namespaces/keys.ts';
 export type { SecretsNamespace, SecretsSetOptions } from './namespaces/secrets.ts';
 export type { EnvironmentsCreateOptions, EnvironmentsNamespace } from './namespaces/environments.ts';
 export type { QueueFlushOptions, QueueNamespace, QueueSize, QueueSizeOptions } from './namespaces/queue.ts';
+export type { RotateKeyOptions, WebhooksListOptions, WebhooksNamespace } from './namespaces/webhooks.ts';
 export type { AccountsNamespace } from './namespaces/accounts.ts';
 
 export type { AppInfo, AuthMode, RevisionInfo, ScaleInfo } from './records/app.ts';
 export type { ReplaceState, RunnerInfo, RunnerLease, RunnerState } from './records/runner.ts';
 export type { CreatedKey, EnvironmentInfo, KeyInfo, KeyPreset, KeyScope, SecretInfo } from './records/access.ts';
 export type { AccountInfo } from './records/account.ts';
+export type { WebhookAttempt, WebhookInfo, WebhookKeyInfo, WebhookStatus } from './records/webhook.ts';
 export type { GpuCounts } from './records/gpu-counts.ts';
 export type { Unknown } from './records/known-or-number.ts';
 

@@ -21,6 +21,7 @@ import { QueueNamespace } from './namespaces/queue.ts';
 import { RunnerLogs } from './namespaces/runner-logs.ts';
 import { RunnersNamespace } from './namespaces/runners.ts';
 import { SecretsNamespace } from './namespaces/secrets.ts';
+import { WebhooksNamespace } from './namespaces/webhooks.ts';
 import type { Environment } from './resolve/environment.ts';
 import { processEnvironment } from './resolve/process-environment.ts';
 import { createSettings } from './resolve/settings.ts';
@@ -67,6 +68,7 @@ export class ServerlessClient {
   readonly secrets: SecretsNamespace;
   readonly environments: EnvironmentsNamespace;
   readonly queue: QueueNamespace;
+  readonly webhooks: WebhooksNamespace;
   readonly accounts: AccountsNamespace;
   readonly #rpc: GrpcConnection;
   readonly #http: HttpClient;
@@ -92,6 +94,7 @@ export class ServerlessClient {
     this.environments = new EnvironmentsNamespace(this.#rpc);
     this.accounts = new AccountsNamespace(settings, this.#http);
     this.queue = new QueueNamespace(settings, this.#http, this.accounts);
+    this.webhooks = new WebhooksNamespace(settings, this.#http);
   }
 
   /**
