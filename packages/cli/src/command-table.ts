@@ -74,12 +74,6 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/webhooks.ts')).webhooksCommand,
   },
   {
-    name: 'webhooks',
-    aliases: ['webhook'],
-    summary: 'See, replay and sign webhooks.',
-    load: async () => (await import('./commands/webhooks.ts')).webhooksCommand,
-  },
-  {
     name: 'secrets',
     aliases: ['secret'],
     summary: 'Manage secrets.',

@@ -50,6 +50,11 @@ export class ConfigEditor {
     return Boolean((this.#document[profile] as Table | undefined)?.['key']);
   }
 
+  hostOf(profile: string): string | undefined {
+    const host = (this.#document[profile] as Table | undefined)?.['host'];
+    return typeof host === 'string' && host !== '' ? host : undefined;
+  }
+
   get team(): string | undefined {
     return this.#internal('team');
   }

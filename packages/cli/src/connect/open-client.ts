@@ -2,6 +2,8 @@ import { ServerlessClient, inspectSettings } from '@lanner/client';
 import type { ConnectionOptions } from '../command/command-context.ts';
 import { CommandError } from '../output.ts';
 import { choosePlatform, withoutPlatform } from './choose-platform.ts';
+import { ConfigEditor } from './config-editor.ts';
+import { configPath } from './fal-files.ts';
 
 /** The client of a command: the one place where options and variables become a connection. */
 export async function openClient(
@@ -36,10 +38,12 @@ export async function connectionOf(
     }
     case 'profile': {
       const own = withoutPlatform(environment);
-      const found = inspectSettings({ environment: own, profile: choice.profile });
-      if (found.credentials.kind === 'missing' && found.credentials.code !== 'no_credentials')
-        throw found.credentials.error;
-      return { ...explicit, environment: { ...own, LANNER_PROFILE: choice.profile } };
+      // Named on purpose, so any host is taken: the guard is for a variable that was mistyped.
+      const profileHost = new ConfigEditor(configPath(environment)).hostOf(choice.profile);
+      const target = { ...(profileHost === undefined ? {} : { host: profileHost }), ...explicit };
+      const { credentials } = inspectSettings({ ...target, environment: own, profile: choice.profile });
+      if (credentials.kind === 'missing') throw credentials.error;
+      return { ...target, environment: { ...own, LANNER_PROFILE: choice.profile } };
     }
     case 'configured':
       await refreshEndedLogin(environment, signal);

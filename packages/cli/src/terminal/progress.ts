@@ -4,7 +4,6 @@ const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 const asciiFrames = ['|', '/', '-', '\\'];
 const frameMs = 80;
 const clearLine = '\r\u001B[2K';
-const [hideCursor, showCursor] = ['\u001B[?25l', '\u001B[?25h'];
 
 /**
  * One line at the bottom that changes while something goes on. Only on a terminal: in a pipe it shows nothing, so that what
@@ -25,7 +24,6 @@ export class Progress {
     this.#text = text;
     if (!this.#terminal.isNoteTerminal) return;
     if (this.#timer === undefined) {
-      this.#terminal.writeError(hideCursor);
       this.#timer = setInterval(() => {
         this.#frame += 1;
         this.#draw();
@@ -47,7 +45,7 @@ export class Progress {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#terminal.writeError(clearLine + showCursor);
+    this.#terminal.writeError(clearLine);
   }
 
   #draw(): void {
