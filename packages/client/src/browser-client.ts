@@ -15,6 +15,8 @@ import { MetricsReader } from './namespaces/metrics.ts';
 import { QueueNamespace } from './namespaces/queue.ts';
 import { RunnerLogs, type FollowLogsOptions, type LogEntry, type LogsOptions } from './namespaces/runner-logs.ts';
 import { toGpuCounts, type GpuCounts } from './records/gpu-counts.ts';
+import { createGlobalSockets } from './realtime/global-sockets.ts';
+import { RealtimeNamespace } from './realtime/realtime.ts';
 import type { Environment } from './resolve/environment.ts';
 import { createGivenSettings } from './resolve/given-settings.ts';
 import type { CallOptions } from './transport/call-options.ts';
@@ -61,6 +63,7 @@ export class ServerlessClient {
   readonly accounts: AccountsNamespace;
   readonly queue: QueueNamespace;
   readonly runners: BrowserRunners;
+  readonly realtime: RealtimeNamespace;
   readonly #http: HttpClient;
   readonly #calls: AppCalls;
 
@@ -74,6 +77,12 @@ export class ServerlessClient {
     const metrics = new MetricsReader(settings, this.#http);
     this.accounts = new AccountsNamespace(settings, this.#http);
     this.queue = new QueueNamespace(settings, this.#http, this.accounts);
+    this.realtime = new RealtimeNamespace(
+      settings,
+      this.#http,
+      () => Promise.resolve(undefined),
+      createGlobalSockets(),
+    );
     this.runners = {
       gpus: async (call = {}) => toGpuCounts(await metrics.gpusOfAccount(call)),
       logs: (runnerId, call = {}) => logs.read(runnerId, call),
@@ -128,6 +137,7 @@ export class ServerlessClient {
 
   /** A closed client cannot be used again. */
   close(): void {
+    this.realtime.close();
     this.#http.close();
   }
 

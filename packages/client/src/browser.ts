@@ -20,6 +20,8 @@ export type { QueueFlushOptions, QueueNamespace, QueueSize, QueueSizeOptions } f
 export type { FollowLogsOptions, LogEntry, LogsOptions } from './namespaces/runner-logs.ts';
 export type { AccountInfo } from './records/account.ts';
 export type { GpuCounts } from './records/gpu-counts.ts';
+export type { RealtimeNamespace } from './realtime/realtime.ts';
+export type { RealtimeConnection, RealtimeOptions, RealtimeState } from './realtime/realtime-types.ts';
 export type {
   CallResult,
   InvokeOptions,

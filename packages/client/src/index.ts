@@ -56,6 +56,8 @@ export type {
   RunReferenceOptions,
   ServiceUrls,
 } from './deploy/deploy-types.ts';
+export type { RealtimeNamespace } from './realtime/realtime.ts';
+export type { RealtimeConnection, RealtimeOptions, RealtimeState } from './realtime/realtime-types.ts';
 export type {
   CallResult,
   InvokeOptions,

@@ -22,6 +22,8 @@ import { RunnerLogs } from './namespaces/runner-logs.ts';
 import { RunnersNamespace } from './namespaces/runners.ts';
 import { SecretsNamespace } from './namespaces/secrets.ts';
 import { WebhooksNamespace } from './namespaces/webhooks.ts';
+import { createNodeSockets } from './realtime/node-sockets.ts';
+import { RealtimeNamespace } from './realtime/realtime.ts';
 import type { Environment } from './resolve/environment.ts';
 import { processEnvironment } from './resolve/process-environment.ts';
 import { createSettings } from './resolve/settings.ts';
@@ -69,6 +71,7 @@ export class ServerlessClient {
   readonly environments: EnvironmentsNamespace;
   readonly queue: QueueNamespace;
   readonly webhooks: WebhooksNamespace;
+  readonly realtime: RealtimeNamespace;
   readonly accounts: AccountsNamespace;
   readonly #rpc: GrpcConnection;
   readonly #http: HttpClient;
@@ -95,6 +98,8 @@ export class ServerlessClient {
     this.accounts = new AccountsNamespace(settings, this.#http);
     this.queue = new QueueNamespace(settings, this.#http, this.accounts);
     this.webhooks = new WebhooksNamespace(settings, this.#http);
+    const sockets = createNodeSockets(settings.environment);
+    this.realtime = new RealtimeNamespace(settings, this.#http, teamUserId, sockets);
   }
 
   /**
@@ -160,6 +165,7 @@ export class ServerlessClient {
 
   /** Closes the connections; calls under way fail. A closed client cannot be used again. */
   close(): void {
+    this.realtime.close();
     this.#rpc.close();
     this.#http.close();
   }
