@@ -11,7 +11,7 @@ export interface SweepOptions {
   writing: ReadonlySet<string>;
   clock: Clock;
   log: { info(facts: object, message: string): void; error(facts: object, message: string): void };
-  /** Default 60 s. */
+  /** Default 15 minutes: what is over cannot be read any more, so its bytes may wait. */
   intervalMs?: number;
   /** Things removed before others get their turn. Default 100. */
   step?: number;
@@ -31,7 +31,7 @@ const pauseMs = 20;
 export function createSweep(options: SweepOptions): Sweep {
   const { store, keyValues, blobs, writing, clock, log } = options;
   const step = options.step ?? 100;
-  const intervalMs = options.intervalMs ?? 60_000;
+  const intervalMs = options.intervalMs ?? 15 * 60_000;
   const ending = new AbortController();
   let timer: Timer | undefined;
   let running: Promise<void> | null = null;
