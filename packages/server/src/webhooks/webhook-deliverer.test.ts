@@ -243,6 +243,21 @@ describe('emptying the outbox', () => {
     );
   });
 
+  it('sends each exactly once, however often it is woken', async () => {
+    const all = await Promise.all(Array.from({ length: 5 }, () => receiver()));
+    const webhooks = deliverer({ most: 3, perReceiver: 2 });
+    await webhooks.start();
+    const ids: string[] = [];
+    for (let round = 0; round < 60; round += 1) {
+      const { url } = all[round % all.length]!;
+      ids.push(...(await Promise.all([ended(url), ended(url)])));
+      for (let times = 0; times < 1 + (round % 3); times += 1) webhooks.added(url);
+    }
+    for (const id of ids) await settled(id);
+    const arrived = all.flatMap(({ received }) => received.map(({ requestId }) => requestId));
+    assert.deepEqual(arrived.toSorted(), ids.toSorted());
+  });
+
   it('sets no timer when nothing is pending', async () => {
     const { url } = await receiver();
     let timers = 0;

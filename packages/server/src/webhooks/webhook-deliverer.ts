@@ -119,8 +119,11 @@ export class WebhookDeliverer {
   }
 
   /** Begins what is due and has a place. */
-  #look(receiver: ReceiverQueue): void {
+  #look(known: ReceiverQueue): void {
     if (this.#isStopping) return;
+    // An old wake-up may know one that was forgotten since: two for one receiver would send everything twice.
+    const receiver = this.#receiver(known.name);
+    this.#held.delete(receiver);
     if (receiver.isReading) {
       receiver.isStale = true;
       return;

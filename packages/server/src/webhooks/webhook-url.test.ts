@@ -15,6 +15,7 @@ describe('the URL of a webhook', () => {
       'hook.example',
       '',
       'file:///etc/passwd',
+      'https://%E0%A4%A:x@hook.example/',
       `https://a.b/${'x'.repeat(5000)}`,
     ]) {
       assert.throws(() => readWebhookUrl(text, true), isBadRequest, text);
@@ -73,6 +74,40 @@ describe('the URL of a webhook', () => {
     }
     for (const host of ['127.0.0.1', '127.0.1.1', '127.31.255.255', '127.224.0.1'])
       assert.ok(readWebhookUrl(`http://${host}/`, true));
+  });
+
+  it('refuses whatever makes no sense, and fails in no other way', () => {
+    const pieces = [
+      'http',
+      '://',
+      '[',
+      ']',
+      '::',
+      '%',
+      '@',
+      '127',
+      '.',
+      '\u0000',
+      ' ',
+      'ß',
+      'xn--',
+      ':',
+      '65536',
+      '/',
+      '?',
+      '#',
+      'é',
+    ];
+    for (let round = 0; round < 3_000; round += 1) {
+      const text = Array.from({ length: 8 }, () => pieces[Math.floor(Math.random() * pieces.length)]).join('');
+      for (const allowPrivate of [true, false]) {
+        try {
+          receiverOf(readWebhookUrl(`http://${text}`, allowPrivate));
+        } catch (error) {
+          assert.ok(isBadRequest(error), JSON.stringify(text));
+        }
+      }
+    }
   });
 
   it('belongs to a receiver: host and port', () => {

@@ -19,7 +19,7 @@ export function receiverOf(url: string): string {
  */
 export function readWebhookUrl(text: string, allowPrivate: boolean): string {
   const url = text.length <= longestUrl && URL.canParse(text) ? new URL(text) : null;
-  if (url === null || !/^https?:$/.test(url.protocol)) {
+  if (url === null || !/^https?:$/.test(url.protocol) || !isDecodable(`${url.username}${url.password}`)) {
     throw new LannerError(
       'bad_request',
       `fal_webhook must be an http or https URL of at most ${longestUrl} characters, encoded as a query parameter.`,
@@ -39,6 +39,15 @@ export function readWebhookUrl(text: string, allowPrivate: boolean): string {
   }
   url.hash = '';
   return url.href;
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The address that a URL's host name is, without brackets; null for a name. */
