@@ -24,6 +24,10 @@ import { createQueueHandler } from './gateway/queue/queue-handler.ts';
 import { RequestQueue } from './gateway/queue/request-queue.ts';
 import { defaultRetention } from './gateway/queue/sweep-results.ts';
 import { createUndiciTransport } from './gateway/undici-transport.ts';
+import { createStepCalls } from './gateway/workflows/queued-step-calls.ts';
+import { WorkflowExecutor } from './gateway/workflows/workflow-executor.ts';
+import { createWorkflowHandler, isWorkflowPath } from './gateway/workflows/workflow-handler.ts';
+import { withWorkflowSlots, withWorkflowTargets } from './gateway/workflows/workflow-targets.ts';
 import { createChangeFeed } from './lib/change-feed.ts';
 import type { Releasers } from './lib/releasers.ts';
 import { createPlatformMetrics } from './observe/metrics/platform-metrics.ts';
@@ -146,13 +150,23 @@ export async function wireServer(parts: {
     onAttempt: metrics.webhookAttempt,
   });
   releasers.add(({ graceMs }) => webhooks.stop(Math.min(graceMs, webhookGraceMs)));
-  const queue = new RequestQueue({
+  // A run of a workflow calls apps through the queue that executes it.
+  const targets = withWorkflowTargets(scheduler, store.workflows);
+  const workflowExecutor: WorkflowExecutor = new WorkflowExecutor({
+    workflows: store.workflows,
+    stepCalls: (request, input) =>
+      createStepCalls({ queue, store: store.requests, blobs: store.blobs, targets, clock }, request, input),
+    blobs: store.blobs,
+    clock,
+    log,
+  });
+  const queue: RequestQueue = new RequestQueue({
     store: store.requests,
     payloads: store.payloads,
     deliveries: store.deliveries,
     blobs: store.blobs,
-    dispatcher: scheduler,
-    targets: scheduler,
+    dispatcher: withWorkflowSlots(scheduler, workflowExecutor),
+    targets,
     driver,
     transport: cancelTransport,
     retryRules: (appId) => {
@@ -172,12 +186,15 @@ export async function wireServer(parts: {
       if (options.webhook !== undefined) webhooks.added(options.webhook);
     },
   });
-  releasers.add(({ graceMs }) => queue.stop(graceMs));
+  releasers.add(({ graceMs }) => {
+    workflowExecutor.stop();
+    return queue.stop(graceMs);
+  });
   const handleQueue = createQueueHandler({
     queue,
     store: store.requests,
     blobs: store.blobs,
-    targets: scheduler,
+    targets,
     authenticator: store.authenticator,
     runnerLogs,
     driver,
@@ -185,6 +202,18 @@ export async function wireServer(parts: {
     log,
     onCall: metrics.call,
     allowPrivateWebhooks,
+  });
+
+  const handleWorkflow = createWorkflowHandler({
+    queue,
+    store: store.requests,
+    blobs: store.blobs,
+    targets,
+    executor: workflowExecutor,
+    authenticator: createCallAuthenticator({ authenticator: store.authenticator, tokens: store.appTokens }),
+    clock,
+    log,
+    onCall: metrics.call,
   });
 
   const files = await createFiles({
@@ -247,6 +276,7 @@ export async function wireServer(parts: {
     if (route.role === 'cdn') return files.handleCdn(request, response, route);
     if (route.role === 'kv') return files.handleKeyValues(request, response, route);
     if (route.role === 'queue') return handleQueue(request, response, route);
+    if (route.role === 'run' && isWorkflowPath(route.path)) return handleWorkflow(request, response, route);
     return gateway.handle(request, response, route);
   };
   // The ports listen before the supervisor is adopted, because runners are told the real port numbers. What arrives

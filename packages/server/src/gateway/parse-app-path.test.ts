@@ -44,7 +44,17 @@ describe('parseAppPath', () => {
     });
   }
 
-  for (const target of ['/', '/alice', '/alice/', '//hello', '/alice//x', '/workflows', '/workflows/alice', '/workflows/alice/', '/workflows//x']) {
+  for (const target of [
+    '/',
+    '/alice',
+    '/alice/',
+    '//hello',
+    '/alice//x',
+    '/workflows',
+    '/workflows/alice',
+    '/workflows/alice/',
+    '/workflows//x',
+  ]) {
     it(`finds no app in ${target}`, () => {
       assert.throws(
         () => parseAppPath(target),

@@ -1,6 +1,9 @@
 import type { AttemptOutcome } from '@lanner/protocol';
 import type { LiveRequest, StoredInput } from './request-store.ts';
 
+/** Runner id of attempts that the server executes itself. No runner has it: theirs are UUIDs. */
+export const localRunnerId = 'server';
+
 /** An attempt that the server executes itself. */
 export interface LocalAttempt {
   attemptId: string;

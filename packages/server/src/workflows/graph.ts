@@ -11,6 +11,8 @@ export interface WorkflowGraph {
   /** Node → the nodes it waits for: those it declares and those it refers to. */
   needs: ReadonlyMap<string, ReadonlySet<string>>;
   output: Json;
+  /** JSON Schema of what the caller sends; may be empty. */
+  inputSchema: Readonly<Record<string, Json>>;
   /** Nodes without which there is no output, over any number of steps. */
   neededForOutput: ReadonlySet<string>;
 }
@@ -23,6 +25,7 @@ export function toGraph(contents: WorkflowContents): WorkflowGraph {
     nodes,
     needs,
     output: contents.output,
+    inputSchema: contents.schema.input,
     neededForOutput: closure(
       findReferences(contents.output).map(({ variable }) => variable),
       needs,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isLannerError, LannerError, type AttemptOutcome, type AttemptSnapshot } from '@lanner/protocol';
+import { localRunnerId, type AttemptExecutor } from '../../queue/attempt-executor.ts';
 import type { Claim, LiveRequest, StoredInput } from '../../queue/request-store.ts';
 import { decideRetry, retryDelayMs } from '../../queue/retry-policy.ts';
 import type { Slot, SlotOutcome } from '../../scheduler/dispatcher.ts';
@@ -67,7 +68,7 @@ export class AttemptsUnderWay {
 
   /** Resolves once nothing runs, or after `graceMs`. */
   async waitUntilIdle(graceMs: number): Promise<void> {
-    if (this.#running.size === 0 || graceMs <= 0) return;
+    if (this.#isIdle() || graceMs <= 0) return;
     await new Promise<void>((resolve) => {
       const timer = this.#deps.clock.setTimer(graceMs, resolve);
       this.#onIdle = () => {
@@ -75,6 +76,11 @@ export class AttemptsUnderWay {
         resolve();
       };
     });
+  }
+
+  /** What the server executes itself does not count: it goes on with the next server. */
+  #isIdle(): boolean {
+    return [...this.#running.values()].every(({ request }) => request.runnerId === localRunnerId);
   }
 
   /**
@@ -94,8 +100,9 @@ export class AttemptsUnderWay {
       const { outcome } = known;
       return outcome === undefined ? null : () => void this.#end(lease, outcome);
     }
-    // The server died between its note and the order: nothing was sent.
-    if (request.generation === driver.generation) return () => void this.#putBack(running, { delayMs: 0 });
+    // The server died between its note and the order: nothing was sent. What it executed itself goes on where it was.
+    const isRepeatable = request.generation === driver.generation || runnerId === localRunnerId;
+    if (isRepeatable) return () => void this.#putBack(running, { delayMs: 0 });
     return () => void this.#end(lease, failed('disconnected', clock));
   }
 
@@ -166,7 +173,15 @@ export class AttemptsUnderWay {
         kind: 'abandoned',
       });
     }
+    if (slot.executor !== undefined) return this.#execute(lease, running, slot.executor, input);
     await this.#send(lease, running, slot, input);
+  }
+
+  #execute(lease: string, running: Running, executor: AttemptExecutor, input: StoredInput): void {
+    const { request } = running;
+    running.isSent = true;
+    const timeoutMs = this.#requestTimeoutSeconds(request) * 1000;
+    executor.start({ attemptId: lease, request, input, timeoutMs }, (outcome) => void this.#end(lease, outcome));
   }
 
   /** The supervisor tells the end of an attempt. One that nobody waits for is forgotten there. */
@@ -329,9 +344,10 @@ export class AttemptsUnderWay {
   }
 
   #leave(lease: string): void {
+    const isLocal = this.#running.get(lease)?.request.runnerId === localRunnerId;
     this.#running.delete(lease);
-    this.forget(lease);
-    if (this.#running.size === 0) this.#onIdle?.();
+    if (!isLocal) this.forget(lease);
+    if (this.#onIdle !== null && this.#isIdle()) this.#onIdle();
   }
 
   async #persist(request: LiveRequest, write: () => Promise<unknown>): Promise<boolean> {
@@ -349,6 +365,7 @@ export class AttemptsUnderWay {
   }
 
   async #cancelOnRunner({ request, slot }: Running): Promise<void> {
+    if (slot?.executor !== undefined) return slot.executor.cancel(request.lease ?? '');
     const input = slot === null ? null : await this.#deps.store.readInput(request.number);
     if (slot === null || input === null) return;
     const path = input.path.split('?', 1)[0]!;
@@ -365,7 +382,7 @@ export class AttemptsUnderWay {
   }
 
   #requestTimeoutSeconds({ appId }: LiveRequest): number {
-    const slash = appId.indexOf('/');
+    const slash = appId.lastIndexOf('/');
     return this.#deps.targets.find(appId.slice(0, slash), appId.slice(slash + 1))?.requestTimeoutSeconds ?? 3600;
   }
 }

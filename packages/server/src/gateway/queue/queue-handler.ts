@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { pipeline } from 'node:stream/promises';
-import { LannerError, toLannerError, type Clock } from '@lanner/protocol';
+import { toLannerError, type Clock } from '@lanner/protocol';
 import { hasPermission } from '../../auth/permissions.ts';
 import type { Authenticator, Principal } from '../../auth/principal.ts';
 import type { Blobs } from '../../blobs/blobs.ts';
@@ -21,6 +20,7 @@ import { sendJson, writeHead } from './answer.ts';
 import { parseQueuePath } from './parse-queue-path.ts';
 import { readRequestLogs } from './request-logs.ts';
 import type { RequestQueue } from './request-queue.ts';
+import { sendStoredResult } from './send-stored-result.ts';
 import { toEndedStatus, toLiveStatus, toUrls, type StatusBody, type StatusLog } from './status-body.ts';
 import { StatusStream } from './status-stream.ts';
 import { StreamTicker } from './status-streams.ts';
@@ -108,29 +108,6 @@ export function createQueueHandler(
     return live === null ? { ended: ended! } : { live };
   };
 
-  const sendResult = async (call: QueueCall, { ended }: { ended: EndedRequest }): Promise<void> => {
-    const { response } = call;
-    if (ended.payloads === 'deleted' && ended.body.sizeBytes > 0) {
-      throw new LannerError('result_deleted', 'The result of this request was deleted, or its time is over.');
-    }
-    const headers = {
-      ...ended.headers,
-      'content-length': ended.body.sizeBytes,
-      'x-fal-request-id': ended.requestId,
-    };
-    const isBodiless = ended.status === 204 || ended.status === 304;
-    if (isBodiless) delete (headers as Record<string, unknown>)['content-length'];
-    call.status = ended.status;
-    if (isBodiless || ended.body.blob === null) {
-      writeHead(response, ended.status, headers);
-      response.end(isBodiless || ended.body.bytes === null ? '' : ended.body.bytes);
-      return;
-    }
-    const body = await blobs.open(ended.body.blob);
-    writeHead(response, ended.status, headers);
-    await pipeline(body, response as NodeJS.WritableStream).catch(() => breakAnswer(response));
-  };
-
   const serve = async (call: QueueCall): Promise<void> => {
     const { request, response, route } = call;
     const resolved = resolveApp(deps.targets, route.path);
@@ -185,7 +162,10 @@ export function createQueueHandler(
           log,
         }).start();
       case 'result':
-        if ('ended' in found) return sendResult(call, found);
+        if ('ended' in found) {
+          call.status = found.ended.status;
+          return sendStoredResult(response, found.ended, blobs);
+        }
         call.status = 400;
         return sendJson(response, 400, operation.requestId, { detail: 'Request is still in progress' });
       case 'cancel': {

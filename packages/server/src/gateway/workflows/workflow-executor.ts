@@ -7,6 +7,7 @@ import { readContents } from '../../workflows/definition.ts';
 import { toGraph, type WorkflowGraph } from '../../workflows/graph.ts';
 import type { StepCalls } from '../../workflows/step-calls.ts';
 import { WorkflowEvents, type WorkflowEvent } from '../../workflows/workflow-events.ts';
+import { completeInput } from '../../workflows/workflow-input.ts';
 import { WorkflowRun, type WorkflowAnswer } from '../../workflows/workflow-run.ts';
 import type { Workflows } from '../../workflows/workflows.ts';
 import { openBody } from '../queue/bodies.ts';
@@ -107,10 +108,12 @@ export class WorkflowExecutor implements AttemptExecutor {
     }
     const read = await this.#readInput(input);
     if ('answer' in read) return read.answer;
+    const completed = completeInput(read.value, graph.inputSchema);
+    if ('missing' in completed) return { status: 422, body: { detail: completed.missing as unknown as Json } };
     const run = new WorkflowRun({
       requestId: request.requestId,
       graph,
-      input: read.value,
+      input: completed.input,
       calls: this.#deps.stepCalls(request, input),
       events: this.#eventsOf(request.requestId),
     });

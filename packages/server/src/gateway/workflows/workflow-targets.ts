@@ -1,9 +1,6 @@
 import type { Dispatcher, Slot, SlotReclaimer, Target, Targets } from '../../scheduler/dispatcher.ts';
-import type { AttemptExecutor } from '../../queue/attempt-executor.ts';
+import { localRunnerId, type AttemptExecutor } from '../../queue/attempt-executor.ts';
 import type { Workflows } from '../../workflows/workflows.ts';
-
-/** Runner id of what is executed inside the server. No runner has it: theirs are UUIDs. */
-export const workflowRunnerId = 'workflows';
 
 const namespace = 'workflows/';
 const targetPrefix = 'workflow:';
@@ -50,7 +47,7 @@ export function withWorkflowSlots(
     taken += 1;
     let isReleased = false;
     return {
-      runnerId: workflowRunnerId,
+      runnerId: localRunnerId,
       host: '',
       port: 0,
       executor,
@@ -81,6 +78,6 @@ export function withWorkflowSlots(
         waiting.push(onFree);
       });
     },
-    reclaim: (runnerId, caller) => (runnerId === workflowRunnerId ? null : dispatcher.reclaim(runnerId, caller)),
+    reclaim: (runnerId, caller) => (runnerId === localRunnerId ? null : dispatcher.reclaim(runnerId, caller)),
   };
 }
