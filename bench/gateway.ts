@@ -1,15 +1,17 @@
 /**
  * What the gateway costs: added latency at one caller, throughput at 32, memory during a 1 GiB answer. Compares, in turns,
- * calls straight to an app with calls through the gateway alone (no scheduler, no TLS), each in a process of its own.
+ * calls straight to an app with calls through the gateway alone (no scheduler), each in a process of its own; and, behind
+ * the platform's own ports, clear text with TLS.
  *
  * Usage: node bench/gateway.ts [--python PATH] [--rounds 5] [--seconds 2]
  * PATH: an interpreter with fastapi and uvicorn[standard]; without it only the bare-socket app is measured.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
-import { cpus, totalmem } from 'node:os';
+import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -24,6 +26,7 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 const folder = join(import.meta.dirname, 'gateway');
 const children: ChildProcess[] = [];
+const caFolder = mkdtempSync(join(tmpdir(), 'lanner-bench-'));
 
 interface Load {
   callsPerSecond: number;
@@ -73,13 +76,14 @@ async function startPython(python: string): Promise<number> {
   throw new Error('uvicorn did not start: does this Python have fastapi and uvicorn[standard]?');
 }
 
-async function load(port: number, path: string, callers: number): Promise<Load> {
-  const child = await spawnText(join(folder, 'load.ts'), String(port), path, String(callers), values.seconds);
-  return JSON.parse(child) as Load;
+async function load(port: number, path: string, callers: number, isTls = false): Promise<Load> {
+  const args = [join(folder, 'load.ts'), String(port), path, String(callers), values.seconds];
+  return JSON.parse(await spawnText(args, isTls ? { LOAD_TLS: '1' } : {})) as Load;
 }
 
-async function spawnText(...args: string[]): Promise<string> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+async function spawnText(args: string[], variables: Record<string, string>): Promise<string> {
+  const env = { ...process.env, ...variables };
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env });
   children.push(child);
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
@@ -122,6 +126,30 @@ async function compare(name: string, upstreamPort: number, gateway: Started): Pr
         `added p50 ${median(added('p50Ms')).toFixed(3)} ms (${spread(added('p50Ms'), 3)}), ` +
         `added p99 ${median(added('p99Ms')).toFixed(3)} ms (${spread(added('p99Ms'), 3)}); ` +
         `${(cpuUs / calls).toFixed(0)} µs of CPU a call`,
+    );
+  }
+}
+
+/** The same calls through the platform's clear-text port and its TLS port, over kept connections, in turns. */
+async function compareTls(name: string, front: Started): Promise<void> {
+  const tlsPort = Number(await front.nextLine());
+  for (const callers of [1, 32]) {
+    const clear: Load[] = [];
+    const tls: Load[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      clear.push(await load(front.port, '/run/bench/hello', callers));
+      tls.push(await load(tlsPort, '/run/bench/hello', callers, true));
+    }
+    const failures = [...clear, ...tls].reduce((sum, one) => sum + one.failures, 0);
+    if (failures > 0) throw new Error(`${failures} calls failed`);
+    const added = tls.map((one, index) => one.p50Ms - clear[index]!.p50Ms);
+    const ratios = tls.map((one, index) => one.callsPerSecond / clear[index]!.callsPerSecond);
+    print(
+      `${name} behind the ports, ${callers} caller${callers === 1 ? '' : 's'}: ` +
+        `clear text ${median(clear.map((one) => one.callsPerSecond))}/s, ` +
+        `TLS ${median(tls.map((one) => one.callsPerSecond))}/s, ` +
+        `ratio ${median(ratios).toFixed(2)} (${spread(ratios, 2)}); ` +
+        `added p50 ${median(added).toFixed(3)} ms (${spread(added, 3)})`,
     );
   }
 }
@@ -173,12 +201,15 @@ try {
   );
   const bare = await startNode('upstream.ts');
   await compare('bare sockets', bare.port, await startNode('front.ts', String(bare.port)));
+  await compareTls('bare sockets', await startNode('front.ts', String(bare.port), caFolder));
   if (values.python !== undefined) {
     const port = await startPython(values.python);
     const gateway = await startNode('front.ts', String(port));
     await compare('FastAPI', port, gateway);
+    await compareTls('FastAPI', await startNode('front.ts', String(port), caFolder));
     await measureMemory(gateway, 1024 ** 3);
   }
 } finally {
   for (const child of children) child.kill();
+  rmSync(caFolder, { recursive: true, force: true });
 }

@@ -2,9 +2,10 @@
  * Callers in a process of their own, each with one connection and one request at a time; written on bare sockets, so that
  * it costs little beside what it measures. Usage: node load.ts PORT PATH CALLERS SECONDS; prints one line of JSON.
  * LOAD_HOST (default 127.0.0.1), LOAD_KEY and LOAD_BODY change what is sent and where; the key is no argument, so that it
- * stays out of process lists.
+ * stays out of process lists. LOAD_TLS=1 speaks TLS, with whatever certificate there is.
  */
-import { connect } from 'node:net';
+import { connect as connectInClear, type Socket } from 'node:net';
+import { connect as connectOverTls } from 'node:tls';
 
 const [port, path, callers, seconds] = [
   Number(process.argv[2]),
@@ -15,6 +16,7 @@ const [port, path, callers, seconds] = [
 const host = process.env['LOAD_HOST'] ?? '127.0.0.1';
 const key = process.env['LOAD_KEY'] ?? 'id:secret';
 const body = process.env['LOAD_BODY'] ?? '{"prompt":"a cat"}';
+const isTls = process.env['LOAD_TLS'] === '1';
 const request = Buffer.from(
   `POST ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\nauthorization: Key ${key}\r\naccept: */*\r\n` +
     `user-agent: bench\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
@@ -26,9 +28,14 @@ const latenciesMs: number[] = [];
 let failures = 0;
 let calls = 0;
 
+const connect = (): Socket =>
+  isTls
+    ? connectOverTls({ port, host, servername: 'localhost', ALPNProtocols: ['http/1.1'], rejectUnauthorized: false })
+    : connectInClear(port, host);
+
 function call(): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, host);
+    const socket = connect();
     socket.setNoDelay(true);
     socket.on('error', reject);
     let sentAtMs = 0;
@@ -37,7 +44,7 @@ function call(): Promise<void> {
       sentAtMs = performance.now();
       socket.write(request);
     };
-    socket.on('connect', send);
+    socket.on(isTls ? 'secureConnect' : 'connect', send);
     socket.on('data', (chunk) => {
       received += chunk.toString('latin1');
       const headEnd = received.indexOf('\r\n\r\n');
