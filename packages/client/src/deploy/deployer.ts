@@ -91,7 +91,10 @@ export class Deployer {
     // A wrong key or host is told before Python is started.
     const environment = request['local'] === true ? this.#settings.environment : this.#pythonEnvironment();
     tell({ type: 'phase', phase });
-    const python = await findPython(cwd, this.#settings.environment, options.python);
+    const python = await findPython(cwd, this.#settings.environment, options.python, {
+      tell: (text) => tell({ type: 'output', text }),
+      signal,
+    });
     const outcome = await runLoader(
       python,
       {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -42,6 +42,32 @@ describe('the Python that loads an app', () => {
     const found = await find();
     assert.equal(found.command, uv);
     assert.ok(found.args.includes('--with'));
+  });
+
+  test('is prepared by pip when none has fal and there is no uv, once', async () => {
+    // A Python that makes virtual environments of itself and notes what it is asked for.
+    const log = join(folder, 'log');
+    const script = `#!/bin/sh
+case "$*" in
+  *venv*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && echo "venv" >> ${log} ;;
+  *pip*) echo "$*" >> ${log} ;;
+  *) echo "3 12 0" ;;
+esac
+`;
+    mkdirSync(join(folder, 'bin'));
+    writeFileSync(join(folder, 'bin/python3'), script, { mode: 0o755 });
+    const told: string[] = [];
+    // mkdir and cp are links, so that no other Python is on PATH
+    for (const tool of ['mkdir', 'cp']) symlinkSync(`/bin/${tool}`, join(folder, 'bin', tool));
+    const environment = { PATH: join(folder, 'bin'), XDG_CACHE_HOME: join(folder, 'cache') };
+    const prepare = () =>
+      findPython(join(folder, 'project'), environment, undefined, { tell: (text) => told.push(text) });
+    const first = await prepare();
+    assert.equal(first.from, 'prepared by pip');
+    assert.match(first.command, /cache\/lanner\/python-3\.12-.*\/bin\/python$/);
+    assert.equal((await prepare()).command, first.command);
+    assert.match(readFileSync(log, 'utf8'), /pip install .*fal>=1\.83,<2/);
+    assert.equal(told.length, 1);
   });
 
   test('is only the one asked for when one is asked for', async () => {

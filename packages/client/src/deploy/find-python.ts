@@ -3,6 +3,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { DeployError } from '../errors/client-error.ts';
 import type { Environment } from '../resolve/environment.ts';
+import { preparedFal, prepareVirtualEnvironment } from './prepare-python.ts';
 
 /** How to start a Python that can import `fal`. */
 export interface PythonCommand {
@@ -13,34 +14,40 @@ export interface PythonCommand {
   from: string;
 }
 
-/** The `fal` that uv prepares where a project has none. */
-const preparedFal = 'fal>=1.83,<2';
 const oldestMinor = 10;
 
 /**
  * A Python with `fal`: the one asked for, the active virtual environment, the nearest `.venv` from the working directory
- * upwards, `python3` on PATH; else one that `uv` prepares (downloaded once, then cached by uv).
+ * upwards, `python3` on PATH; else one that `uv` prepares (downloaded once, then cached by uv), or `pip` where there is no uv.
  * @throws DeployError `python_not_found` when there is neither such a Python nor uv, saying what was looked at.
  */
 export async function findPython(
   cwd: string,
   environment: Environment,
   asked: string | undefined,
+  preparing: { tell?: ((text: string) => void) | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<PythonCommand> {
   const looked: string[] = [];
+  let usable: { command: string; version: string } | undefined;
   for (const candidate of candidates(cwd, environment, asked)) {
     const found = await inspect(candidate.command, cwd);
     if (found.hasFal) return { ...candidate, args: [] };
+    if (found.version !== undefined) usable ??= { command: candidate.command, version: found.version };
     looked.push(`${candidate.command} (${candidate.from}; ${found.why})`);
     if (candidate.from === 'asked for') throw notFound(looked, 'Install fal into it: `pip install fal`.');
   }
   const uv = onPath('uv', environment);
   if (uv === undefined) {
+    if (usable !== undefined) {
+      const { tell = () => undefined, signal } = preparing;
+      const command = await prepareVirtualEnvironment(usable.command, usable.version, environment, tell, signal);
+      return { command, args: [], from: 'prepared by pip' };
+    }
     const hasPython = looked.length > 0;
     throw notFound(
       looked,
       hasPython
-        ? 'Install fal into the environment of your project (`pip install fal`), or install uv, which prepares one by itself.'
+        ? 'Apps need Python 3.10 or newer on the machine that deploys them: install one, or uv, which brings its own.'
         : 'Apps in Python need Python 3.10 or newer on the machine that deploys them: install Python or uv.',
     );
   }
@@ -76,7 +83,7 @@ function candidates(
 }
 
 /** Whether an interpreter could import `fal`, without importing it. */
-function inspect(python: string, cwd: string): Promise<{ hasFal: boolean; why: string }> {
+function inspect(python: string, cwd: string): Promise<{ hasFal: boolean; why: string; version?: string }> {
   const script =
     'import sys,importlib.util as u;print(sys.version_info[0],sys.version_info[1],int(u.find_spec("fal") is not None))';
   return new Promise((settle) => {
@@ -85,7 +92,7 @@ function inspect(python: string, cwd: string): Promise<{ hasFal: boolean; why: s
       const [major, minor, hasFal] = stdout.trim().split(' ').map(Number);
       if (major !== 3 || (minor ?? 0) < oldestMinor)
         return settle({ hasFal: false, why: `is Python ${major}.${minor}` });
-      settle({ hasFal: hasFal === 1, why: 'has no fal' });
+      settle({ hasFal: hasFal === 1, why: 'has no fal', version: `${major}.${minor}` });
     });
   });
 }
