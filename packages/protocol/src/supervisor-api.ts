@@ -54,6 +54,8 @@ export interface SupervisorStatus {
      * of Python alone. Missing from supervisors that know only the latter.
      */
     addresses?: 'kernel' | 'python';
+    /** Why only Python's. */
+    addressesReason?: string;
     /** Each account's runners have a uid of their own ({@link accountUid}). Missing from older supervisors. */
     ownUids?: boolean;
   };

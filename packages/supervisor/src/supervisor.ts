@@ -155,14 +155,17 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
     clock,
     log,
     status: async (): Promise<SupervisorStatus> => {
-      const { level, reason, addresses, hasOwnUids } = await isolation;
+      const { level, reason, addresses, addressesReason, hasOwnUids } = await isolation;
       return {
         protocolVersion: supervisorProtocolVersion,
         version: config.version ?? '0.0.0',
         pid: process.pid,
         bootId,
         startedAtMs,
-        isolation: { level, reason, addresses, ownUids: level === 'namespaces' && hasOwnUids },
+        isolation: {
+          ...{ level, reason, addresses, ownUids: level === 'namespaces' && hasOwnUids },
+          ...(addressesReason === '' ? {} : { addressesReason }),
+        },
         runners: runners.snapshots(),
         lastSeq: events.lastSeq,
       };

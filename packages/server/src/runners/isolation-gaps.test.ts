@@ -7,12 +7,22 @@ describe('isolationGaps', () => {
     assert.deepEqual(isolationGaps({ level: 'namespaces', reason: '', addresses: 'kernel' }), []);
   });
 
-  it('says that plain processes are not isolated, and whose servers are open to the network', () => {
-    const gaps = isolationGaps({ level: 'process-group', reason: 'no namespaces', addresses: 'python' });
-    assert.match(
-      gaps.join('\n'),
-      /^runners are plain processes .*\nonly what apps bind through Python .* open to the network$/,
+  it('says that plain processes are not isolated, and whose servers are open to the network, each with its reason', () => {
+    const gaps = isolationGaps({
+      level: 'process-group',
+      reason: 'no namespaces',
+      addresses: 'python',
+      addressesReason: 'no seccomp',
+    });
+    assert.deepEqual(
+      gaps.map(({ reason }) => reason),
+      ['no namespaces', 'no seccomp'],
     );
-    assert.equal(isolationGaps({ level: 'namespaces', reason: '' }).length, 1, 'an older supervisor knows only Python');
+    assert.match(gaps[0]!.message, /^runners are plain processes/);
+    assert.match(gaps[1]!.message, /open to the network$/);
+  });
+
+  it('takes a supervisor that says nothing of addresses for one that knows only Python', () => {
+    assert.equal(isolationGaps({ level: 'namespaces', reason: '' }).length, 1);
   });
 });

@@ -164,7 +164,7 @@ class SupervisorDriver implements ProcessDriver {
     this.#following = this.#follow();
     const { pid, isolation, version } = session.status;
     this.#log.info({ pid, version, isolation: isolation.level, adopted: session.adopted }, 'supervisor connected');
-    for (const gap of isolationGaps(isolation)) this.#log.warn({ reason: isolation.reason }, gap);
+    for (const { message, reason } of isolationGaps(isolation)) this.#log.warn({ reason }, message);
     return { adopted: session.adopted, runners: session.status.runners };
   }
 

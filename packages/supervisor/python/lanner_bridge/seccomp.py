@@ -54,12 +54,13 @@ class Calls:
     sendto: int
     sendmsg: int
     sendmmsg: int
+    userfaultfd: int
     foreign: tuple
 
 
 _CALLS = {
-    "x86_64": Calls(0xC000003E, 317, 49, 50, 42, 44, 46, 307, (0x40000003, (102, 345, 359, 361, 362, 363, 369, 370, 425))),
-    "aarch64": Calls(0xC00000B7, 277, 200, 201, 203, 206, 211, 269, (0x40000028, (102, 281, 282, 283, 284, 290, 296, 374, 425))),
+    "x86_64": Calls(0xC000003E, 317, 49, 50, 42, 44, 46, 307, 323, (0x40000003, (102, 345, 359, 361, 362, 363, 369, 370, 425))),
+    "aarch64": Calls(0xC00000B7, 277, 200, 201, 203, 206, 211, 269, 282, (0x40000028, (102, 281, 282, 283, 284, 290, 296, 374, 425))),
 }
 _IO_URING_SETUP = 425  # the same everywhere; io_uring binds and connects without a system call that a filter sees
 
@@ -69,7 +70,8 @@ calls = _CALLS.get(platform.machine())
 def socket_filter(numbers):
     """The program: bind, listen and connect are handed over; what would get around that is refused; all else runs as ever.
 
-    Refused: io_uring (ENOSYS), TCP Fast Open through a send (EOPNOTSUPP, it connects), x32 (ENOSYS), sockets of 32-bit programs (EPERM).
+    Refused: io_uring and x32 (ENOSYS), userfaultfd (ENOSYS: a program could make whoever reads its memory wait), TCP Fast Open through a
+    send (EOPNOTSUPP: it connects), sockets of 32-bit programs (EPERM).
     """
     foreign_arch, foreign_calls = numbers.foreign
     foreign = [(_LOAD, 0, 0, _NUMBER_AT)]
@@ -82,7 +84,8 @@ def socket_filter(numbers):
         program += [(_AT_LEAST, 0, 1, _X32_BIT), (_RETURN, 0, 0, _RET_ERRNO | errno.ENOSYS)]
     for number in (numbers.bind, numbers.listen, numbers.connect):
         program += [(_EQUALS, 0, 1, number), (_RETURN, 0, 0, _RET_NOTIFY)]
-    program += [(_EQUALS, 0, 1, _IO_URING_SETUP), (_RETURN, 0, 0, _RET_ERRNO | errno.ENOSYS)]
+    for number in (_IO_URING_SETUP, numbers.userfaultfd):
+        program += [(_EQUALS, 0, 1, number), (_RETURN, 0, 0, _RET_ERRNO | errno.ENOSYS)]
     for number, flags in ((numbers.sendto, 3), (numbers.sendmsg, 2), (numbers.sendmmsg, 3)):
         program += [(_EQUALS, 0, 4, number), (_LOAD, 0, 0, _ARGUMENTS_AT + 8 * flags), (_HAS_BITS, 0, 1, _MSG_FASTOPEN)]
         program += [(_RETURN, 0, 0, _RET_ERRNO | errno.EOPNOTSUPP), (_RETURN, 0, 0, _RET_ALLOW)]

@@ -85,7 +85,8 @@ class Filter(unittest.TestCase):
             run = lambda *call: self.run_filter(numbers, *call)  # noqa: E731, B023
             for number in (numbers.bind, numbers.listen, numbers.connect):
                 self.assertEqual(run(numbers.arch, number), notify, machine)
-            self.assertEqual(run(numbers.arch, 425), errno | 38)
+            for number in (425, numbers.userfaultfd):
+                self.assertEqual(run(numbers.arch, number), errno | 38)
             for number, at in ((numbers.sendto, 3), (numbers.sendmsg, 2), (numbers.sendmmsg, 3)):
                 self.assertEqual(run(numbers.arch, number, *[0] * at, 0x20000000 | 0x4000), errno | 95)
                 self.assertEqual(run(numbers.arch, number, *[0] * at, 0x4000), allow)
