@@ -34,6 +34,8 @@ export interface Platform {
   readonly owner: string;
   /** `http://127.0.0.1:port` of the clear-text port, where every role is a path. */
   readonly clearOrigin: string;
+  /** Python of the official clients. */
+  readonly pythonPath: string;
   /** PID of the server process. */
   readonly serverPid: number;
   /** Runs any program with the environment of `lanner env`, nothing of ours besides. */
@@ -231,6 +233,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     get variables() {
       return variables;
     },
+    pythonPath: pythonEnv.python,
     get serverPid() {
       return server!.pid!;
     },

@@ -20,6 +20,7 @@
 export { LannerError, isLannerError, toLannerError, type LannerErrorOptions } from './lanner-error.ts';
 export { errorCatalogue, type ErrorCode, type ErrorEntry, type Fault, type RpcCode } from './error-catalogue.ts';
 export {
+  supervisorLockedStatus,
   supervisorProtocolVersion,
   type AckRequest,
   type AppFile,

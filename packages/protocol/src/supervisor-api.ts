@@ -30,6 +30,9 @@ export const supervisorProtocolVersion = 2;
 /** See {@link AttemptMessage}. */
 export const attemptChannel = { path: '/v1/attempts/channel', protocol: 'lanner-attempts' };
 
+/** Exit status of a supervisor that finds another one on its data folder. */
+export const supervisorLockedStatus = 75;
+
 /** JSON as it travels. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 

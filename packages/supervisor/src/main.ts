@@ -37,7 +37,7 @@ if (options === undefined) {
 const host = readHostEnvironment(process.env);
 const isolation = probeIsolation(host.hostEnv);
 isolation.catch(() => {}); // startSupervisor tells
-const { systemClock, isLannerError } = await import('@lanner/protocol');
+const { systemClock, isLannerError, supervisorLockedStatus } = await import('@lanner/protocol');
 const { createLog } = await import('./lib/log.ts');
 const { startSupervisor } = await import('./supervisor.ts');
 
@@ -63,5 +63,5 @@ try {
 } catch (error) {
   if (isLannerError(error)) process.stderr.write(`${error.message}\n`);
   else log.error({ error }, 'supervisor failed');
-  process.exit(1);
+  process.exit(isLannerError(error) && error.code === 'data_dir_locked' ? supervisorLockedStatus : 1);
 }

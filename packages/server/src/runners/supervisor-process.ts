@@ -1,7 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { LannerError, supervisorProtocolVersion, type Clock, type SupervisorStatus } from '@lanner/protocol';
+import {
+  LannerError,
+  supervisorLockedStatus,
+  supervisorProtocolVersion,
+  type Clock,
+  type SupervisorStatus,
+} from '@lanner/protocol';
 import type { Logger } from 'pino';
 import { holdProcess } from '../lib/hold-process.ts';
 import { isSupervisorOf } from '../lib/process-command.ts';
@@ -133,7 +139,9 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
       await clock.sleep(startCheckMs, signal);
       if (child.exitCode !== null || child.signalCode !== null) {
         const end = child.signalCode ?? `status ${child.exitCode}`;
-        throw notStarted(`The supervisor ended with ${end} before it answered.`, readTail(logFd, logStart));
+        const error = notStarted(`The supervisor ended with ${end} before it answered.`, readTail(logFd, logStart));
+        if (child.exitCode === supervisorLockedStatus) throw new OtherSupervisor(error);
+        throw error;
       }
       const file = readFile();
       const answer = file !== null && file.pid === child.pid ? await greet(file, signal) : 'gone';
@@ -214,15 +222,24 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
   };
 
   const ensure = async (signal: AbortSignal): Promise<SupervisorSession> => {
-    const present = await findPresent(signal);
-    if (!present) return start(signal);
-    const version = present.status.protocolVersion;
-    if (version === supervisorProtocolVersion || version === supervisorProtocolVersion - 1) {
-      return { ...present, adopted: true };
+    const untilMs = clock.monotonicMs() + patience.adoptionMs;
+    for (;;) {
+      const present = await findPresent(signal);
+      if (present !== null && isSpoken(present.status.protocolVersion)) return { ...present, adopted: true };
+      if (present !== null) {
+        const { pid, protocolVersion } = present.status;
+        log.warn({ version: protocolVersion, pid }, 'a supervisor of another protocol version is replaced');
+        await end({ ...present, adopted: true }, 5_000);
+      }
+      try {
+        return await start(signal);
+      } catch (error) {
+        if (!(error instanceof OtherSupervisor)) throw error;
+        // On its way in, begun by a server that died, or on its way out.
+        if (clock.monotonicMs() >= untilMs) throw error.cause;
+      }
+      await clock.sleep(adoptionCheckMs, signal);
     }
-    log.warn({ version, pid: present.status.pid }, 'a supervisor of another protocol version is replaced');
-    await end({ ...present, adopted: true }, 5_000);
-    return start(signal);
   };
 
   return {
@@ -231,6 +248,18 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
     end: (session, graceMs) => holding(() => end(session, graceMs)),
     ensure: (signal) => holding(() => ensure(signal)),
   };
+}
+
+/** The folder has another supervisor, which cannot be talked to at the moment. The cause is the error to tell. */
+class OtherSupervisor extends Error {
+  constructor(cause: LannerError) {
+    super(cause.message, { cause });
+  }
+}
+
+/** Ours, or the one before; version 1 was never released. */
+function isSpoken(version: number): boolean {
+  return version === supervisorProtocolVersion || (version > 1 && version === supervisorProtocolVersion - 1);
 }
 
 /** True while a process has this id. A zombie counts as gone: where nobody reaps orphans it would stay for ever. */
