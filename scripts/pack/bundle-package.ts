@@ -10,6 +10,8 @@ import { ensureTool } from '../tool-env.ts';
 /** The part of esbuild that is used here; it comes with the tools, not with the repository. */
 interface Esbuild {
   build(options: Record<string, unknown>): Promise<{ metafile: { inputs: Record<string, unknown> } }>;
+  /** Ends its process, which would keep ours alive. */
+  stop(): Promise<void>;
 }
 
 export interface BundleOptions {
@@ -46,6 +48,7 @@ export async function bundlePackage({ root, entries, outDir, external }: BundleO
     metafile: true,
     logLevel: 'error',
   });
+  await esbuild.stop();
   const names = Object.keys(metafile.inputs).flatMap(
     (path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [],
   );
