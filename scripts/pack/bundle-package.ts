@@ -27,7 +27,7 @@ export interface BundleOptions {
 export async function bundlePackage({ root, entries, outDir, external }: BundleOptions): Promise<string[]> {
   const tool = createRequire(join(await ensureTool('publish'), 'package.json'));
   const esbuild = tool('esbuild') as Esbuild;
-  const { metafile } = await esbuild.build({
+  const building = esbuild.build({
     absWorkingDir: root,
     entryPoints: entries,
     outdir: outDir,
@@ -48,7 +48,7 @@ export async function bundlePackage({ root, entries, outDir, external }: BundleO
     metafile: true,
     logLevel: 'error',
   });
-  await esbuild.stop();
+  const { metafile } = await building.finally(() => esbuild.stop());
   const names = Object.keys(metafile.inputs).flatMap(
     (path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [],
   );
