@@ -17,6 +17,7 @@ import { RunnerLogs, type FollowLogsOptions, type LogEntry, type LogsOptions } f
 import { toGpuCounts, type GpuCounts } from './records/gpu-counts.ts';
 import { createGlobalSockets } from './realtime/global-sockets.ts';
 import { RealtimeNamespace } from './realtime/realtime.ts';
+import { StorageNamespace } from './files/storage.ts';
 import type { Environment } from './resolve/environment.ts';
 import { createGivenSettings } from './resolve/given-settings.ts';
 import type { CallOptions } from './transport/call-options.ts';
@@ -64,6 +65,7 @@ export class ServerlessClient {
   readonly queue: QueueNamespace;
   readonly runners: BrowserRunners;
   readonly realtime: RealtimeNamespace;
+  readonly storage: StorageNamespace;
   readonly #http: HttpClient;
   readonly #calls: AppCalls;
 
@@ -72,7 +74,8 @@ export class ServerlessClient {
     // Called on the global object: a browser's fetch refuses any other.
     const fetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init as RequestInit));
     this.#http = new HttpClient(settings, () => Promise.resolve(undefined), createFetchTransport(fetch));
-    this.#calls = new AppCalls(settings, this.#http);
+    this.storage = new StorageNamespace(settings, this.#http);
+    this.#calls = new AppCalls(settings, this.#http, this.storage);
     const logs = new RunnerLogs(settings, this.#http);
     const metrics = new MetricsReader(settings, this.#http);
     this.accounts = new AccountsNamespace(settings, this.#http);
@@ -148,7 +151,7 @@ export class ServerlessClient {
 
 /** A bundler may have led a program for Node here: it is told by name what is missing, not by `undefined`. */
 function refuseMissing(client: ServerlessClient): void {
-  for (const name of ['apps', 'keys', 'secrets', 'environments', 'deploy', 'runReference']) {
+  for (const name of ['apps', 'files', 'keys', 'secrets', 'environments', 'deploy', 'runReference']) {
     Object.defineProperty(client, name, {
       get: () => {
         throw new ConfigurationError('not_supported_here', `client.${name} works in Node and Bun, not in a browser.`, {

@@ -32,3 +32,7 @@ export type {
   SubscribeOptions,
 } from './calls/call-types.ts';
 export type { RequestLog, RequestStatus } from './calls/request-state.ts';
+
+export type { StorageNamespace } from './files/storage.ts';
+export type { FileAccess, FileDecision, StorageUploadOptions, UploadProgress } from './files/upload-options.ts';
+export type { UploadContent } from './files/upload-source.ts';

@@ -68,3 +68,8 @@ export type {
   SubscribeOptions,
 } from './calls/call-types.ts';
 export type { RequestLog, RequestStatus } from './calls/request-state.ts';
+
+export type { StorageNamespace } from './files/storage.ts';
+export type { FileEntry, FilesNamespace, FilesTransferOptions } from './files/files.ts';
+export type { FileAccess, FileDecision, StorageUploadOptions, UploadProgress } from './files/upload-options.ts';
+export type { UploadContent } from './files/upload-source.ts';

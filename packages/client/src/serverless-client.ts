@@ -24,6 +24,9 @@ import { SecretsNamespace } from './namespaces/secrets.ts';
 import { WebhooksNamespace } from './namespaces/webhooks.ts';
 import { createNodeSockets } from './realtime/node-sockets.ts';
 import { RealtimeNamespace } from './realtime/realtime.ts';
+import { FilesNamespace } from './files/files.ts';
+import { openFile } from './files/open-file.ts';
+import { StorageNamespace } from './files/storage.ts';
 import type { Environment } from './resolve/environment.ts';
 import { processEnvironment } from './resolve/process-environment.ts';
 import { createSettings } from './resolve/settings.ts';
@@ -72,6 +75,8 @@ export class ServerlessClient {
   readonly queue: QueueNamespace;
   readonly webhooks: WebhooksNamespace;
   readonly realtime: RealtimeNamespace;
+  readonly storage: StorageNamespace;
+  readonly files: FilesNamespace;
   readonly accounts: AccountsNamespace;
   readonly #rpc: GrpcConnection;
   readonly #http: HttpClient;
@@ -87,7 +92,9 @@ export class ServerlessClient {
       teamUserId,
       options.fetch ? createFetchTransport(options.fetch) : createNodeTransport(settings.environment),
     );
-    this.#calls = new AppCalls(settings, this.#http);
+    this.storage = new StorageNamespace(settings, this.#http, openFile);
+    this.files = new FilesNamespace(settings, this.#http);
+    this.#calls = new AppCalls(settings, this.#http, this.storage);
     this.#deployer = new Deployer(settings, this.#rpc, this.#http);
     const metrics = new MetricsReader(settings, this.#http);
     this.apps = new AppsNamespace(this.#rpc, metrics);

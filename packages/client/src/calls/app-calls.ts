@@ -1,4 +1,5 @@
 import { ConnectionError, ServerError, type ClientError } from '../errors/client-error.ts';
+import type { StorageNamespace } from '../files/storage.ts';
 import type { Settings } from '../resolve/settings.ts';
 import type { CallOptions } from '../transport/call-options.ts';
 import { readJson, type HttpClient } from '../transport/http-client.ts';
@@ -35,22 +36,25 @@ const readPolicy: RetryPolicy = {
 export class AppCalls {
   readonly #settings: Settings;
   readonly #http: HttpClient;
+  readonly #storage: StorageNamespace;
 
-  constructor(settings: Settings, http: HttpClient) {
+  constructor(settings: Settings, http: HttpClient, storage: StorageNamespace) {
     this.#settings = settings;
     this.#http = http;
+    this.#storage = storage;
   }
 
   async run<Output, Input>(appId: string, options: RunOptions<Input>): Promise<CallResult<Output>> {
     const method = options.method ?? 'POST';
+    const input = await this.#toInput(options);
     let url = endpointUrl(this.#settings.hosts().runUrl, appId, options.path);
     if (parseAppId(appId).path === '' && !options.path) url += '/';
-    if (method === 'GET' && options.input !== undefined) url += `?${toQuery(options.input).toString()}`;
+    if (method === 'GET' && input !== undefined) url += `?${toQuery(input).toString()}`;
     const response = await this.#http.send(url, {
       ...callPart(options),
       method,
       headers: requestHeaders(options),
-      ...(method === 'GET' ? {} : bodyOf(options.input)),
+      ...(method === 'GET' ? {} : bodyOf(input)),
     });
     return readResult<Output>(response);
   }
@@ -65,7 +69,7 @@ export class AppCalls {
       ...callPart(options),
       method: 'POST',
       headers: { ...requestHeaders(options), accept: 'text/event-stream', 'cache-control': 'no-store' },
-      ...bodyOf(options.input),
+      ...bodyOf(await this.#toInput(options)),
     });
     if (!response.ok) throw callError(response, await readAnswer(response));
     if (!/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '')) {
@@ -90,7 +94,7 @@ export class AppCalls {
         ...requestHeaders(options),
         ...(options.priority ? { 'x-fal-queue-priority': options.priority } : {}),
       },
-      ...bodyOf(options.input),
+      ...bodyOf(await this.#toInput(options)),
     });
     if (!response.ok) throw callError(response, await readAnswer(response));
     const { request_id: requestId } = (await readJson(response, url)) as { request_id?: unknown };
@@ -172,6 +176,11 @@ export class AppCalls {
       });
     }
     throw callError(response, body);
+  }
+
+  /** Files in the input are uploaded, and their URLs sent, as the official client for JavaScript does. */
+  #toInput<Input>(options: InvokeOptions<Input>): Promise<Input | undefined> | Input | undefined {
+    return this.#storage.transformInput(options.input, { signal: options.signal });
   }
 
   /** Requests are found under the app alone: the path of an id is left out. */

@@ -3,7 +3,7 @@ import type { RequestStatus } from './request-state.ts';
 
 /** What every call of an app may say. */
 export interface InvokeOptions<Input> extends CallOptions {
-  /** Sent as JSON; left out, nothing is sent. */
+  /** Sent as JSON; left out, nothing is sent. Every Blob and File in it is uploaded, and its URL sent in its place. */
   input?: Input | undefined;
   /** Endpoint of the app, e.g. `/resize`. Default: the root, or what the id says. */
   path?: string | undefined;

@@ -33,6 +33,11 @@ export class HttpClient {
     return this.#send(url, request, httpHeaders(this.#settings.credentials(), undefined));
   }
 
+  /** Without key and login: for URLs that are the permission themselves, and may be another service's. */
+  async sendUnsigned(url: string, request: HttpRequest = {}): Promise<Response> {
+    return this.#send(url, request, {});
+  }
+
   /** A signed request whose JSON answer is wanted; any status but 2xx is thrown. */
   async json(url: string, request: HttpRequest = {}): Promise<unknown> {
     return readJson(await this.send(url, request), url);
