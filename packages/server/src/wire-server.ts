@@ -31,6 +31,7 @@ import { withWorkflowSlots, withWorkflowTargets } from './gateway/workflows/work
 import { createChangeFeed } from './lib/change-feed.ts';
 import type { Releasers } from './lib/releasers.ts';
 import { createPlatformMetrics } from './observe/metrics/platform-metrics.ts';
+import { createMetricsSources } from './metrics-sources.ts';
 import { createRunnerLogs } from './observe/create-runner-logs.ts';
 import { flushLogger, type Logger } from './observe/logger.ts';
 import { createCertificateAuthority } from './ports/certificate-authority.ts';
@@ -39,12 +40,7 @@ import type { PortHandlers } from './ports/port-handlers.ts';
 import { createScheduler } from './scheduler/scheduler.ts';
 import { createStore } from './store.ts';
 import type { ProcessDriver } from './runners/process-driver.ts';
-import { defaultRetryRules } from './webhooks/decide-next-step.ts';
-import { createWebhookSender } from './webhooks/send-webhook.ts';
-import { defaultWebhookLimits, WebhookDeliverer } from './webhooks/webhook-deliverer.ts';
-
-/** Webhooks under way when the server stops are waited for this long: a receiver that is slow gets them again. */
-const webhookGraceMs = 5_000;
+import { createWebhooks } from './webhooks/create-webhooks.ts';
 
 /** Of the grace of a stop, what open sockets have to say goodbye. */
 const goodbyeMs = 1_000;
@@ -128,28 +124,22 @@ export async function wireServer(parts: {
   const cancelTransport = createUndiciTransport({ clock, ...defaultGatewayLimits });
   releasers.add(() => cancelTransport.close());
   const allowPrivateWebhooks = config.webhookPrivateTargets ?? isLoopback(config.host);
+  // Ours too: an app of this platform may be the receiver of a webhook.
   const certificates = (): string[] => [readFileSync(ca.bundlePath, 'utf8'), ...getCACertificates('extra')];
-  const webhookSender = createWebhookSender({
-    allowPrivate: allowPrivateWebhooks,
-    connectionsPerReceiver: defaultWebhookLimits.perReceiver,
-    upstreamProxy: config.upstreamProxy,
-    // Ours too: an app of this platform may be the receiver.
-    certificates,
-    clock,
-  });
-  releasers.add(() => webhookSender.close());
-  const webhooks = new WebhookDeliverer({
+  const webhooks = createWebhooks({
     store: store.deliveries,
     results: store.requests,
     blobs: store.blobs,
     keys: store.webhookKeys,
-    sender: webhookSender,
-    rules: { ...defaultRetryRules, horizonMs: config.webhookHorizonMs },
+    allowPrivate: allowPrivateWebhooks,
+    horizonMs: config.webhookHorizonMs,
+    upstreamProxy: config.upstreamProxy,
+    certificates,
     clock,
-    log: log.child({ component: 'webhooks' }),
+    log,
     onAttempt: metrics.webhookAttempt,
   });
-  releasers.add(({ graceMs }) => webhooks.stop(Math.min(graceMs, webhookGraceMs)));
+  releasers.add(({ graceMs }) => webhooks.stop(graceMs));
   // A run of a workflow calls apps through the queue that executes it.
   const targets = withWorkflowTargets(scheduler, store.workflows);
   const workflowExecutor: WorkflowExecutor = new WorkflowExecutor({
@@ -246,21 +236,7 @@ export async function wireServer(parts: {
     webhooks,
     erasePayloads: (accountId: string, requestId: string) =>
       erasePayloads({ ...store, removeOutputs: files.removeOutputs }, accountId, requestId),
-    metrics: {
-      render: () =>
-        metrics.render({
-          queue: () => queue.overview(),
-          webhooks: () => store.deliveries.backlog(),
-          async runners() {
-            const accounts = await store.accounts.list();
-            return accounts.flatMap(({ accountId, nickname }) =>
-              scheduler
-                .listRunners(accountId, {})
-                .map(({ aliasName, state }) => ({ appId: `${nickname}/${aliasName}`, state })),
-            );
-          },
-        }),
-    },
+    metrics: { render: () => metrics.render(createMetricsSources({ queue, fleet: scheduler, store })) },
     operatorAccountId: (await store.accounts.list())[0]!.accountId,
     clock,
     log,
