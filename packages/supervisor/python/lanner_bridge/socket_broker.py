@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import socket
+import sys
 import time
 from dataclasses import dataclass
 
@@ -117,6 +118,9 @@ class SocketBroker:
             self._listener.answer(notification, errno.EACCES)
         except OSError as error:
             self._listener.answer(notification, error.errno or errno.EIO)
+        except Exception as error:  # a mistake of ours must cost this call, and not the runner
+            sys.stderr.write(f"runner: a socket call failed: {error!r}\n")
+            self._listener.answer(notification, errno.EIO)
         finally:
             if held is not None:
                 held.close()
@@ -227,6 +231,8 @@ class SocketBroker:
             self._listener.answer(notification, errno.ECONNREFUSED)
             return held
         result = _connect_unix(notification, held, address) if is_unix else held.connect(address)
+        if result == errno.EINPROGRESS and held.is_blocking:
+            result = held.connect(address)  # on this machine it is there by now; this tells how it went
         is_under_way = result == errno.EAGAIN if is_unix else result in (errno.EINPROGRESS, errno.EALREADY)
         if not is_under_way or not held.is_blocking:
             self._listener.answer(notification, self._of_first_call(held, result))

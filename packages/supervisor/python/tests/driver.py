@@ -1,5 +1,6 @@
 """Plays the supervisor: starts launchers and zygotes, accepts runners, speaks the bridge. For tests and benchmarks."""
 
+import functools
 import json
 import os
 import pickle
@@ -19,6 +20,7 @@ PYTHON_DIR = os.path.dirname(HERE)
 sys.path.insert(0, PYTHON_DIR)
 
 from lanner_bridge.frames import receive_frame, send_frame  # noqa: E402
+from lanner_bridge.probe import probe  # noqa: E402
 
 TIMEOUT_SECONDS = 20
 ACCOUNT_UID = 2_000_123
@@ -47,10 +49,16 @@ def launch(spec, control=None, uid=None):
     return child
 
 
-class FakeSupervisor:
-    """One zygote and its runners. `own_uid`: accounts have their own uid (root only)."""
+@functools.cache
+def problem_with_kernel_addresses():
+    """Why this kernel cannot help with addresses, or None."""
+    return probe()["addressesReason"] or None
 
-    def __init__(self, python=sys.executable, sandbox="namespaces", own_uid=None, uid=None, extra_binds=(), python_addresses=False):
+
+class FakeSupervisor:
+    """One zygote and its runners. `own_uid`: accounts have their own uid (root only). `python_addresses`: default where the kernel cannot help."""
+
+    def __init__(self, python=sys.executable, sandbox="namespaces", own_uid=None, uid=None, extra_binds=(), python_addresses=None):
         self.folder = tempfile.mkdtemp(prefix="lanner-bridge-test-")
         self.sandbox = sandbox
         self.python = python
@@ -91,7 +99,7 @@ class FakeSupervisor:
             "waitForAll": True,
             "passControl": True,
         }
-        if python_addresses:
+        if problem_with_kernel_addresses() if python_addresses is None else python_addresses:
             spec["argv"].append("--python-addresses")
         if own_uid:
             spec["uid"] = ACCOUNT_UID

@@ -28,14 +28,6 @@ def modes():
     return found
 
 
-@functools.cache
-def problem_with_kernel_addresses():
-    """Why this kernel cannot help with addresses, or None."""
-    from lanner_bridge.probe import probe
-
-    return probe()["addressesReason"] or None
-
-
 def for_each_mode(names, base, only_namespaces=False, more_modes=()):
     """Add one subclass of `base` per mode to a module's names; unittest then finds them instead of the base."""
     for mode, options in {**modes(), **dict(more_modes)}.items():

@@ -13,8 +13,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from driver import FakeSupervisor, function
-from modes import for_each_mode, modes, problem_with_kernel_addresses
+from driver import FakeSupervisor, function, problem_with_kernel_addresses
+from modes import for_each_mode, modes
 
 SERVER = """
 import http.server, os

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { createAddressPool } from './address-pool.ts';
 
@@ -12,6 +13,11 @@ describe('the address pool', () => {
       assert.ok(first === 127 && second >= 32 && second <= 223 && third >= 0 && third <= 255, address);
       assert.ok(last >= 1 && last <= 254, address);
     }
+  });
+
+  it('stays within the addresses that runners keep away from', async () => {
+    const rules = new URL('../../python/lanner_bridge/address_rules.py', import.meta.url);
+    assert.match(await readFile(rules, 'utf8'), /^_FIRST_SECOND_OCTET, _LAST_SECOND_OCTET = 32, 223$/m);
   });
 
   it('begins at the same place for the same folder and elsewhere for another', () => {
