@@ -197,6 +197,23 @@ console.log('id', id);`;
     await eventually(() => assert.equal(eventsOf(after).length, 1), 10_000);
   });
 
+  it('a result of megabytes arrives whole, and an app of this platform is reached by its own certificate', async () => {
+    const text = 'ü'.repeat(700_000);
+    const large = await call(`/queue/acme/queued/large?fal_webhook=${encodeURIComponent(hookUrl)}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: text }),
+    });
+    const id = String(large.body['request_id']);
+    await eventually(() => assert.equal(eventsOf(id)[0]?.event.payload?.name, text), 15_000);
+    // A private app answers 401, which is an answer.
+    const own = await submit('own', `https://${platform.variables['FAL_RUN_HOST']}/acme/queued/`);
+    await eventually(async () => {
+      const [attempt] = (await deliveryOf(own))['deliveries'] as { status_code: number; error: string }[];
+      assert.deepEqual([attempt?.status_code, attempt?.error], [401, 'status']);
+    }, 10_000);
+  });
+
   it('input that is not to be kept is gone with the end, and a deleted result says so', async () => {
     const id = await submit('private', hookUrl, { headers: { 'x-fal-store-io': '0' } });
     await eventually(() => assert.equal(eventsOf(id).length, 1), 10_000);

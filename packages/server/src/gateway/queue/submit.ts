@@ -60,7 +60,7 @@ export async function readSubmit(input: SubmitInput): Promise<Submission> {
   const options: RequestOptions = {
     ...(hint === undefined ? {} : { hint }),
     ...(retry === undefined ? {} : { retry }),
-    ...(header('x-fal-store-io') === '0' ? { discardIo: true } : {}),
+    ...(/^(0|false|no)$/i.test(header('x-fal-store-io') ?? '') ? { discardIo: true } : {}),
     ...(target.workflowVersion === undefined ? {} : { workflow: { version: target.workflowVersion, depth: 0 } }),
     ...(webhook ? { webhook: readWebhookUrl(webhook, input.allowPrivateWebhooks) } : {}),
   };
