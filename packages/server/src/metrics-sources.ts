@@ -3,6 +3,14 @@ import type { MetricsSources } from './observe/metrics/platform-metrics.ts';
 import type { Fleet } from './scheduler/fleet.ts';
 import type { Store } from './store.ts';
 
+/** Whether an `owner/app` or `workflows/owner/name` is there to stay; a run of a command is not. From memory. */
+export function isDeployed(store: Pick<Store, 'apps' | 'workflows'>, appId: string): boolean {
+  const slash = appId.lastIndexOf('/');
+  const [owner, name] = [appId.slice(0, slash), appId.slice(slash + 1)];
+  if (!owner.startsWith('workflows/')) return store.apps.resolve(owner, name) !== null;
+  return store.workflows.find(owner.slice('workflows/'.length), 'workflow', name) !== null;
+}
+
 /** Where the metrics of a server are read from when somebody reads them. */
 export function createMetricsSources(parts: {
   queue: Pick<RequestQueue, 'overview'>;

@@ -31,7 +31,7 @@ import { withWorkflowSlots, withWorkflowTargets } from './gateway/workflows/work
 import { createChangeFeed } from './lib/change-feed.ts';
 import type { Releasers } from './lib/releasers.ts';
 import { createPlatformMetrics } from './observe/metrics/platform-metrics.ts';
-import { createMetricsSources } from './metrics-sources.ts';
+import { createMetricsSources, isDeployed } from './metrics-sources.ts';
 import { createRunnerLogs } from './observe/create-runner-logs.ts';
 import { flushLogger, type Logger } from './observe/logger.ts';
 import { createCertificateAuthority } from './ports/certificate-authority.ts';
@@ -85,7 +85,7 @@ export async function wireServer(parts: {
   const runnerLogs = createRunnerLogs({ directory: dataDir.runnerLogs, clock, log });
   releasers.add(() => runnerLogs.close());
 
-  const metrics = createPlatformMetrics(clock);
+  const metrics = createPlatformMetrics(clock, (appId) => isDeployed(store, appId));
   let isServing = false;
   let ports: { tlsPort: number; httpPort: number } | null = null;
   const fileUrls = (): string[] =>

@@ -26,13 +26,15 @@ interface Description {
 
 /**
  * Metrics in Prometheus' text format (exposition 0.0.4). Counting is a look into a map; everything else happens when somebody reads.
- * Who counts bounds the values of labels: a series is never forgotten.
+ * Who counts bounds the values of labels.
  */
 export class MetricsRegistry {
   readonly #parts: (() => string | Promise<string>)[] = [];
+  readonly #counted: { labelNames: readonly string[]; series: Map<string, { labels: Labels }> }[] = [];
 
   counter(name: string, help: string, labelNames: readonly string[] = []): Counter {
     const series = new Map<string, Sample>();
+    this.#counted.push({ labelNames, series });
     this.#parts.push(() => write({ name, help, labelNames }, 'counter', [...series.values()]));
     return {
       add(labels, by = 1) {
@@ -46,6 +48,7 @@ export class MetricsRegistry {
   /** @param bounds upper ends of the buckets, ascending; +Inf is added. */
   histogram(name: string, help: string, labelNames: readonly string[], bounds: readonly number[]): Histogram {
     const series = new Map<string, { labels: Labels; counts: number[]; sum: number; count: number }>();
+    this.#counted.push({ labelNames, series });
     const toText = (): string => {
       let text = header({ name, help, labelNames }, 'histogram');
       for (const { labels, counts, sum, count } of series.values()) {
@@ -85,6 +88,15 @@ export class MetricsRegistry {
     type: 'gauge' | 'counter' = 'gauge',
   ): void {
     this.#parts.push(async () => write({ name, help, labelNames }, type, await read()));
+  }
+
+  /** Ends all counted series whose label has this value; should it come again, they begin at zero. */
+  forget(labelName: string, value: string): void {
+    for (const { labelNames, series } of this.#counted) {
+      const at = labelNames.indexOf(labelName);
+      if (at < 0) continue;
+      for (const [key, { labels }] of series) if (labels[at] === value) series.delete(key);
+    }
   }
 
   /** All of them, in the order in which they were made. */

@@ -16,9 +16,11 @@ const linesOf = (text: string, name: string): string[] =>
 describe('metrics of the platform', () => {
   let clock: VirtualClock;
   let metrics: PlatformMetrics;
+  let deleted: Set<string>;
   beforeEach(() => {
     clock = createVirtualClock();
-    metrics = createPlatformMetrics(clock);
+    deleted = new Set();
+    metrics = createPlatformMetrics(clock, (appId) => !deleted.has(appId) && !appId.startsWith('run/'));
   });
 
   it('are Prometheus text: each with its help, its type and samples one a line', async () => {
@@ -104,6 +106,22 @@ describe('metrics of the platform', () => {
     const lines = linesOf(await metrics.render(nothing), 'lanner_queue_requests_ended_total');
     assert.equal(lines.length, 201);
     assert.equal(lines.at(-1), 'lanner_queue_requests_ended_total{app="other",status="2xx"} 800');
+  });
+
+  it('give the label of an app that is gone to another, and none to what lives as long as a command', async () => {
+    for (let at = 0; at < 200; at += 1) metrics.requestEnded(`owner/app-${at}`, 200);
+    metrics.queueWait('owner/app-7', 1);
+    deleted.add('owner/app-7');
+    for (let at = 0; at < 3; at += 1) metrics.requestEnded(`run/${at}`, 200);
+    metrics.requestEnded('owner/new', 200);
+    const text = await metrics.render(nothing);
+    const lines = linesOf(text, 'lanner_queue_requests_ended_total');
+    assert.equal(lines.length, 201);
+    assert.deepEqual(lines.slice(-2), [
+      'lanner_queue_requests_ended_total{app="ephemeral",status="2xx"} 3',
+      'lanner_queue_requests_ended_total{app="owner/new",status="2xx"} 1',
+    ]);
+    assert.ok(!text.includes('owner/app-7"'));
   });
 
   it('are read anew after two seconds, and again at once after a failure', async () => {

@@ -33,10 +33,16 @@ export interface PlatformMetrics {
   render(sources: MetricsSources): Promise<string>;
 }
 
-/** The metrics of one server (docs/metrics.md). Nothing happens while nobody calls and nobody reads. */
-export function createPlatformMetrics(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>): PlatformMetrics {
+/**
+ * The metrics of one server (docs/metrics.md). Nothing happens while nobody calls and nobody reads.
+ * @param isDeployed whether an `owner/app` is there to stay; asked for names that were not seen yet.
+ */
+export function createPlatformMetrics(
+  clock: Pick<Clock, 'nowMs' | 'monotonicMs'>,
+  isDeployed: (appId: string) => boolean,
+): PlatformMetrics {
   const registry = new MetricsRegistry();
-  const apps = new BoundedLabels(mostApps);
+  const apps = new BoundedLabels(mostApps, isDeployed, (name) => registry.forget('app', name));
   let sources: MetricsSources | null = null;
   /** Asked once for all that is read at a time. */
   let backlog: ReturnType<MetricsSources['webhooks']> | null = null;
