@@ -19,6 +19,14 @@ async function callApp(client, id) {
   seen.sum = (await client.run(id, { input: { a: 40, b: 2 } })).data.sum;
   seen.events = [];
   for await (const event of client.stream(id, { path: '/events', input: {} })) seen.events.push(event);
+  seen.realtime = await new Promise((done) => {
+    const results = [];
+    const connection = client.realtime.connect(id, {
+      onResult: ({ sum }) => results.push(sum) === 3 && connection.close().then(() => done(results)),
+      onError: ({ code, message }) => done([code, message]),
+    });
+    for (const a of [1, 2, 3]) connection.send({ a });
+  });
   const states = [];
   const { data, requestId } = await client.subscribe(id, {
     input: { a: 1, b: 2 }, pollIntervalMs: 50, onStatus: ({ status }) => states.push(status),
@@ -41,6 +49,7 @@ const expectedCalls = {
   account: 'acme',
   sum: 42,
   events: [0, 1, 2],
+  realtime: [2, 4, 6],
   queued: 3,
   completed: true,
   refused: ['AppError', 'app_error', 418, true],
@@ -81,7 +90,8 @@ describe('the packed client', () => {
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'lanner-runtimes-'));
-    [platform] = await Promise.all([startPlatform(), installPackedClient(folder)]);
+    platform = await startPlatform();
+    await installPackedClient(folder);
     await writeFile(join(folder, 'package.json'), '{"type":"module"}');
     await writeFile(join(folder, 'program.js'), program);
     await writeFile(join(folder, 'app.py'), 'import fal\n\nclass App(fal.App):\n    pass\n');

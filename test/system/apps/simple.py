@@ -49,6 +49,10 @@ class SimpleApp(fal.App, keep_alive=60, max_concurrency=2, max_multiplexing=2):
 
         return StreamingResponse(produce(), media_type="text/event-stream")
 
+    @fal.realtime("/realtime")
+    def double(self, numbers: Numbers) -> dict:
+        return {"sum": numbers.a * 2}
+
     @fal.endpoint("/exit")
     def exit(self) -> dict:
         os._exit(3)

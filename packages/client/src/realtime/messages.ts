@@ -49,7 +49,10 @@ function readControl(value: unknown): Incoming | undefined {
   if (type === 'x-fal-error') {
     if (error === 'TIMEOUT') return { kind: 'nothing' };
     const message = typeof reason === 'string' && reason !== '' ? reason : textOf(error);
-    return { kind: 'error', error: new AppError(message, value, { details: { error } }), isTokenRefused: false };
+    const code = platformErrors.get(textOf(error));
+    const options = { details: { error } };
+    const told = code === undefined ? new AppError(message, value, options) : new ServerError(code, message, options);
+    return { kind: 'error', error: told, isTokenRefused: false };
   }
   if (status === 'error' && error === 'Unauthorized') {
     const message = typeof reason === 'string' ? reason : 'The token was refused.';
@@ -57,6 +60,18 @@ function readControl(value: unknown): Incoming | undefined {
   }
   return undefined;
 }
+
+/** What Lanner says in this way to callers that cannot see the status of a refused handshake. */
+const platformErrors: ReadonlyMap<string, ClientErrorCode> = new Map<string, ClientErrorCode>([
+  ['APP_NOT_FOUND', 'not_found'],
+  ['INSUFFICIENT_PERMISSIONS', 'permission_denied'],
+  ['TOKEN_NOT_FOR_APP', 'permission_denied'],
+  ['START_TIMEOUT', 'timed_out'],
+  ['STARTUP_TIMEOUT', 'timed_out'],
+  ['STARTUP_FAILED', 'server_unavailable'],
+  ['NO_CAPACITY', 'server_unavailable'],
+  ['APP_SUSPENDED', 'server_unavailable'],
+]);
 
 const closeMeanings: ReadonlyMap<number, [ClientErrorCode, string]> = new Map<number, [ClientErrorCode, string]>([
   [1001, ['server_unavailable', 'The server is going away.']],

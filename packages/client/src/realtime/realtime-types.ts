@@ -3,10 +3,25 @@ import type { ClientError } from '../errors/client-error.ts';
 /**
  * `idle`: no socket; the next input opens one. `connecting`: inputs wait. `open`: they are sent. `closed`: by `close()`, the
  * signal, or the client; for good.
+ *
+ * @example
+ * ```ts
+ * const states: RealtimeState[] = ['idle', 'connecting', 'open', 'closed'];
+ * ```
  */
 export type RealtimeState = 'idle' | 'connecting' | 'open' | 'closed';
 
-/** How to speak with a realtime endpoint. */
+/**
+ * How to speak with a realtime endpoint.
+ *
+ * @example
+ * ```ts
+ * const options: RealtimeOptions<{ sum: number }> = {
+ *   onResult: ({ sum }) => console.log(sum),
+ *   onError: ({ code, message }) => console.log(code, message),
+ * };
+ * ```
+ */
 export interface RealtimeOptions<Output> {
   /** Told of every result, in the order in which the app sent them. */
   onResult?: ((result: Output) => void) | undefined;
@@ -45,14 +60,34 @@ export interface RealtimeOptions<Output> {
 
 /**
  * A connection to a realtime endpoint that comes and goes as needed. Use it with `await using`, or call `close`.
+ *
+ * @example
+ * ```ts
+ * await using connection: RealtimeConnection<{ a: number }> = client.realtime.connect<{ a: number }>('me/my-app', {});
+ * connection.send({ a: 1 });
+ * ```
  */
 export interface RealtimeConnection<Input> extends AsyncDisposable {
   readonly state: RealtimeState;
   /**
    * Sends an input, now or as soon as the connection is there. Never waits.
    * @throws ClientError `invalid_argument` when it cannot be encoded, `too_many_requests` when too many wait, `client_closed`
+   *
+   * @example
+   * ```ts
+   * const connection = client.realtime.connect<{ a: number }>('me/my-app', {});
+   * connection.send({ a: 1 });
+   * ```
    */
   send(input: Input): void;
-  /** Ends the connection; results still on their way are dropped. Resolves when the socket is closed. Idempotent. */
+  /**
+   * Ends the connection; results still on their way are dropped. Resolves when the socket is closed. Idempotent.
+   *
+   * @example
+   * ```ts
+   * const connection = client.realtime.connect('me/my-app', {});
+   * await connection.close();
+   * ```
+   */
   close(): Promise<void>;
 }

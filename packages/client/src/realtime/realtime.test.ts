@@ -189,6 +189,18 @@ for (const [name, sockets] of [
       }
     });
 
+    it('knows the errors of the platform that come in messages', async () => {
+      platform.app = (socket) => {
+        socket.send('{"type":"x-fal-error","error":"APP_NOT_FOUND","reason":"no such app"}');
+        socket.close(1008, 'no such app');
+      };
+      const { connection, errors, until } = connect();
+      connection.send({ value: 1 });
+      await until(() => errors.length === 1 && connection.state === 'idle');
+      assert.deepEqual([errors[0]!.name, errors[0]!.code, errors.length], ['ServerError', 'not_found', 1]);
+      await connection.close();
+    });
+
     it('drops a refused token, tells it once, and asks for another with the next input', async () => {
       platform.app = (socket, request) => {
         if (!request.url!.includes('token-1')) return double(socket);
@@ -344,7 +356,8 @@ for (const [name, sockets] of [
       connection.send({ value: 1 });
       await until(() => connection.state === 'idle' && results.length + errors.length > 0);
       assert.ok(results.length > 0 && errors.length > 0);
-      for (const error of errors) assert.ok(['unexpected_answer', 'app_error', 'unauthenticated'].includes(error.code));
+      for (const error of errors)
+        assert.ok(['unexpected_answer', 'app_error', 'unauthenticated'].includes(error.code), error.code);
       await connection.close();
     });
   });

@@ -10,7 +10,17 @@ import { fetchToken, TokenCache, tokenLifetimeSeconds } from './tokens.ts';
 
 const defaultPath = '/realtime';
 
-/** `client.realtime`: connections to realtime endpoints. */
+/**
+ * `client.realtime`: connections to realtime endpoints.
+ *
+ * @example
+ * ```ts
+ * await using connection = client.realtime.connect<{ a: number }, { sum: number }>('me/my-app', {
+ *   onResult: ({ sum }) => console.log(sum),
+ * });
+ * connection.send({ a: 1 });
+ * ```
+ */
 export class RealtimeNamespace {
   readonly #settings: Settings;
   readonly #http: HttpClient;
