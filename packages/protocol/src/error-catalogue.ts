@@ -149,6 +149,7 @@ export const errorCatalogue = {
   // the platform itself
   shutting_down: entry(503, 'unavailable', 'platform', 'The server is stopping.', 'internal_error'),
   supervisor_unavailable: entry(503, 'aborted', 'platform', 'The supervisor cannot be reached.', 'internal_error'),
+  database_busy: entry(503, 'aborted', 'platform', 'Another program holds the database.', 'internal_error'),
   storage_full: entry(507, 'resource_exhausted', 'platform', 'The disk of the platform is full; nothing was stored.'),
   data_dir_locked: entry(500, 'failed_precondition', 'platform', 'Another server uses this data folder.'),
   schema_too_new: entry(500, 'failed_precondition', 'platform', 'The database was written by a newer Lanner.'),

@@ -16,6 +16,7 @@ import {
 import { dirname, join } from 'node:path';
 import { blobRelativePath, LannerError, systemClock, type Clock } from '@lanner/protocol';
 import { ignoringAbsence } from '../lib/ignoring-absence.ts';
+import { diskFull, isDiskFull } from '../lib/disk-full.ts';
 import type { Blobs } from './blobs.ts';
 
 /**
@@ -42,6 +43,8 @@ export async function openDiskBlobs(folder: string, clock: Pick<Clock, 'nowMs'> 
       await rename(temporaryPath, path);
       await syncFolder(parent);
       if (madeFolder !== undefined) await syncFolder(folder);
+    } catch (error) {
+      throw isDiskFull(error) ? diskFull(error) : error;
     } finally {
       // Still there after a failure, or when it was another name of the very same file.
       await rm(temporaryPath, { force: true });

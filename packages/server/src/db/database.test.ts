@@ -4,8 +4,9 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it, type TestContext } from 'node:test';
-import { systemClock } from '@lanner/protocol';
+import { isLannerError, systemClock } from '@lanner/protocol';
 import { openDatabase } from './database.ts';
 
 async function aDatabasePath(t: TestContext): Promise<string> {
@@ -31,6 +32,46 @@ describe('database', () => {
         db.run(`INSERT INTO environments (account_id, name, created_at_ms) VALUES ('nobody', 'main', 0)`),
       ),
     );
+  });
+
+  it('says that the disk is full, keeps what it has, and goes on when there is room again', async (t) => {
+    const database = openDatabase({ path: await aDatabasePath(t), clock: systemClock });
+    t.after(() => database.close());
+    const pages = await database.read((db) => db.get<{ page_count: number }>('PRAGMA page_count')!.page_count);
+    await database.read((db) => db.get(`PRAGMA max_page_count = ${pages + 20}`));
+    let stored = 0;
+    const isFull = (error: unknown): boolean => isLannerError(error) && error.code === 'storage_full';
+    const store = (name: string): Promise<unknown> =>
+      database.write((db) => db.run(insertAccount, `${name} ${'x'.repeat(2_000)}`, name));
+    await assert.rejects(async () => {
+      for (; ; stored += 1) await store(`a${stored}`);
+    }, isFull);
+    assert.ok(stored > 5);
+    // All of a turn: those that fit are not told that they do not.
+    const turn = await Promise.allSettled([store('b'), database.write(() => 'no page'), store('c')]);
+    for (const result of turn)
+      if (result.status === 'rejected') assert.ok(isFull(result.reason), String(result.reason));
+    const count = (): Promise<number> =>
+      database.read((db) => db.get<{ n: number }>("SELECT count(*) AS n FROM accounts WHERE nickname LIKE 'a%'")!.n);
+    assert.equal(await count(), stored, 'everything acknowledged is there, and nothing else');
+    await database.read((db) => db.get('PRAGMA max_page_count = 100000'));
+    await store('d');
+  });
+
+  it('says that another program holds it', async (t) => {
+    const path = await aDatabasePath(t);
+    const database = openDatabase({ path, clock: systemClock });
+    t.after(() => database.close());
+    await database.read((db) => db.get('PRAGMA busy_timeout = 50'));
+    const other = new DatabaseSync(path);
+    t.after(() => other.close());
+    other.exec('BEGIN IMMEDIATE');
+    await assert.rejects(
+      database.write((db) => db.run(insertAccount, 'a', 'a')),
+      (error) => isLannerError(error) && error.code === 'database_busy',
+    );
+    other.exec('ROLLBACK');
+    await database.write((db) => db.run(insertAccount, 'a', 'a'));
   });
 
   it('keeps its files to this user', async (t) => {

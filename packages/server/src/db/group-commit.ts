@@ -1,5 +1,5 @@
 import { LannerError, type Clock, type Timer } from '@lanner/protocol';
-import type { SqlConnection, SqliteConnection } from './sqlite.ts';
+import { toDatabaseError, type SqlConnection, type SqliteConnection } from './sqlite.ts';
 
 /** Most operations in one transaction, so that one commit never blocks the event loop for long. */
 const maxOperationsPerCommit = 1_000;
@@ -97,13 +97,13 @@ function commitTogether(connection: SqliteConnection, batch: QueuedOperation[]):
     connection.control('COMMIT');
   } catch (error) {
     if (connection.isInTransaction()) connection.control('ROLLBACK');
-    for (const operation of batch) operation.reject(error);
+    for (const operation of batch) operation.reject(toDatabaseError(error));
     return;
   }
   batch.forEach((operation, index) => {
     const outcome = outcomes[index]!;
     if (outcome.kind === 'done') operation.resolve(outcome.value);
-    else operation.reject(outcome.error);
+    else operation.reject(toDatabaseError(outcome.error));
   });
 }
 

@@ -1,4 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { LannerError } from '@lanner/protocol';
+import { diskFull } from '../lib/disk-full.ts';
 
 /** What may be bound to a `?`. Booleans go in as 0 and 1, JSON as text. */
 export type SqlValue = null | number | string | Uint8Array;
@@ -57,6 +59,28 @@ export function openSqlite(path: string, busyTimeoutMs: number): SqliteConnectio
       if (database.isOpen) database.close();
     },
   };
+}
+
+const sqliteFull = 13;
+const sqliteBusy = 5;
+
+/** An error of the driver as callers are told it, where they can do something about it; any other stays as it is. */
+export function toDatabaseError(error: unknown): unknown {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  if (typeof code !== 'number') return error;
+  // The lower byte is the kind, the rest a detail.
+  switch (code & 0xff) {
+    case sqliteFull:
+      return diskFull(error);
+    case sqliteBusy:
+      return new LannerError(
+        'database_busy',
+        'Another program holds the database of this platform, so nothing was stored. End it, then try again.',
+        { cause: error },
+      );
+    default:
+      return error;
+  }
 }
 
 /** The settings durability rests on: a commit is on disk when it returns, and readers never wait for the writer. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { isLannerError, LannerError } from '@lanner/protocol';
+import { diskFull, isDiskFull } from '../lib/disk-full.ts';
 
 /** Bytes as they arrive, with what is known of them beforehand. */
 export interface Incoming {
@@ -69,20 +70,6 @@ export async function checkFreeSpace(
 ): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize - (announcedBytes ?? 0) < reservedBytes) throw diskFull();
-}
-
-const diskFullCodes: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
-
-function isDiskFull(error: unknown): boolean {
-  return diskFullCodes.has((error as NodeJS.ErrnoException | undefined)?.code);
-}
-
-function diskFull(cause?: unknown): LannerError {
-  return new LannerError(
-    'storage_full',
-    'The disk of this platform is full, so nothing was stored. Delete files, or give it more space.',
-    { cause },
-  );
 }
 
 function tooLarge({ bytes, what }: { bytes: number; what: string }): LannerError {
