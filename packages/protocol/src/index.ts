@@ -20,13 +20,16 @@
 export { LannerError, isLannerError, toLannerError, type LannerErrorOptions } from './lanner-error.ts';
 export { errorCatalogue, type ErrorCode, type ErrorEntry, type Fault, type RpcCode } from './error-catalogue.ts';
 export {
+  attemptChannel,
   supervisorLockedStatus,
   supervisorProtocolVersion,
   type AckRequest,
   type AppFile,
   type AttemptFailure,
+  type AttemptMessage,
   type AttemptOrder,
   type AttemptOutcome,
+  type AttemptReply,
   type AttemptSnapshot,
   type BuildMessage,
   type BuildRequest,

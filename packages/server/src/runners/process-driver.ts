@@ -45,6 +45,8 @@ export interface ProcessDriver extends RunnerDriver {
   stop(options?: { leaveSupervisor?: boolean; graceMs?: number }): Promise<void>;
 }
 
+/** Events are acknowledged together: one call each would cost more than the events. */
+const acknowledgeMs = 20;
 const firstRetryMs = 100;
 const longestRetryMs = 5_000;
 const defaultEndGraceMs = 5_000;
@@ -137,7 +139,7 @@ class SupervisorDriver implements ProcessDriver {
   }
 
   async forgetAttempt(attemptId: string): Promise<void> {
-    await this.#link().forgetAttempt(attemptId);
+    this.#link().forgetAttempt(attemptId);
   }
 
   get generation(): string | null {
@@ -296,12 +298,14 @@ class SupervisorDriver implements ProcessDriver {
     }
   }
 
-  /** One acknowledgement at a time, always of the latest event. A lost one is made up for by the next. */
+  /** One acknowledgement at a time, for all events of the last moments. A lost one is made up for by the next. */
   async #acknowledge(): Promise<void> {
     if (this.#isAcknowledging) return;
     this.#isAcknowledging = true;
     try {
       for (let session = this.#session; session && this.#ackedSeq < this.#lastSeq; session = this.#session) {
+        await this.#clock.sleep(acknowledgeMs, this.#stopping.signal).catch(() => undefined);
+        if (session !== this.#session) continue;
         const seq = this.#lastSeq;
         await session.link.acknowledge({ bootId: session.status.bootId, seq });
         if (session === this.#session) this.#ackedSeq = seq;

@@ -15,8 +15,12 @@ import {
   type SupervisorStatus,
 } from '@lanner/protocol';
 import { Pool, type Dispatcher } from 'undici';
+import { AttemptChannel } from './attempt-channel.ts';
 import { readJsonLines } from './json-lines.ts';
 import { defaultSupervisorPatience, type SupervisorPatience } from './supervisor-patience.ts';
+
+/** Larger bodies are sent in a call of their own. */
+const maxChannelBytes = 64 * 1024;
 
 /** One supervisor as it is reached over its socket. Speaks `packages/protocol/src/supervisor-api.ts`; keeps no state. */
 export interface SupervisorLink {
@@ -31,7 +35,8 @@ export interface SupervisorLink {
   startAttempt(runnerId: string, order: AttemptOrder, body: Uint8Array | Readable): Promise<void>;
   listAttempts(): Promise<AttemptSnapshot[]>;
   readAttempt(attemptId: string): Promise<Readable>;
-  forgetAttempt(attemptId: string): Promise<void>;
+  /** Soon; a lost one is made up for by the next server. */
+  forgetAttempt(attemptId: string): void;
   build(request: BuildRequest, signal: AbortSignal): AsyncIterable<BuildMessage>;
   /** Events after `seq`, heartbeats included, until the supervisor or the signal ends them. */
   events(afterSeq: number, signal: AbortSignal): AsyncIterable<SupervisorEvent>;
@@ -55,6 +60,8 @@ export function createSupervisorLink(
     bodyTimeout: patience.silenceMs,
     connect: { timeout: 2_000, socketPath },
   });
+
+  const channel = new AttemptChannel(socketPath);
 
   const call = async (
     method: Dispatcher.HttpMethod,
@@ -124,6 +131,7 @@ export function createSupervisorLink(
     readResult: (runnerId) => callWhole((body) => body.bytes(), 'GET', `${runnerPath(runnerId)}/result`),
     forgetResult: (runnerId) => unlessUnknown(callForNothing('DELETE', `${runnerPath(runnerId)}/result`)),
     startAttempt: (runnerId, order, body) => {
+      if (!(body instanceof Readable) && body.length <= maxChannelBytes) return channel.start(runnerId, order, body);
       const line = Buffer.from(`${JSON.stringify(order)}\n`);
       const raw =
         body instanceof Readable ? Readable.from(join(line, body), { objectMode: false }) : Buffer.concat([line, body]);
@@ -131,14 +139,16 @@ export function createSupervisorLink(
     },
     listAttempts: () => callJson('GET', '/v1/attempts'),
     readAttempt: (attemptId) => call('GET', `/v1/attempts/${encodeURIComponent(attemptId)}/result`),
-    forgetAttempt: (attemptId) =>
-      unlessUnknown(callForNothing('DELETE', `/v1/attempts/${encodeURIComponent(attemptId)}`)),
+    forgetAttempt: (attemptId) => channel.forget(attemptId),
     // A build may be silent for as long as a compiler is.
     build: (request, signal) => stream<BuildMessage>('POST', '/v1/builds', { body: request, signal, bodyTimeout: 0 }),
     events: (afterSeq, signal) => stream<SupervisorEvent>('GET', `/v1/events?after=${afterSeq}`, { signal }),
     acknowledge: (request) => callForNothing('POST', '/v1/events/ack', { body: request }),
     shutdown: (request) => callForNothing('POST', '/v1/shutdown', { body: request }),
-    close: () => pool.destroy(),
+    close: () => {
+      channel.close();
+      return pool.destroy();
+    },
   };
 }
 

@@ -1,8 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
+  attemptChannel,
   errorCatalogue,
   LannerError,
   toLannerError,
@@ -19,6 +21,7 @@ import type { ResultSpool } from '../events/result-spool.ts';
 import type { Lease } from '../lease.ts';
 import type { Log } from '../lib/log.ts';
 import type { Runners } from '../runners/runners.ts';
+import { serveAttemptChannel } from './attempt-channel.ts';
 import { openNdjson } from './ndjson.ts';
 import { readBody } from './read-body.ts';
 import { ackRequestSchema, buildRequestSchema, startRunnerRequestSchema, stopRequestSchema } from './schemas.ts';
@@ -176,6 +179,16 @@ export function createSupervisorServer(options: SupervisorServerOptions): Superv
     });
   });
 
+  const channels = new Set<Duplex>();
+  server.on('upgrade', (request, socket: Duplex, head: Buffer) => {
+    if (request.url !== attemptChannel.path || request.headers.upgrade !== attemptChannel.protocol) {
+      return void socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    }
+    channels.add(socket);
+    socket.on('close', () => channels.delete(socket));
+    serveAttemptChannel(socket, head, options);
+  });
+
   return {
     async start() {
       await rm(options.socketPath, { force: true }); // of a crashed one: the folder's lock is ours
@@ -190,6 +203,7 @@ export function createSupervisorServer(options: SupervisorServerOptions): Superv
       if (!server.listening) return;
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
+      for (const socket of channels) socket.destroy();
       const timer = clock.setTimer(2000, () => server.closeAllConnections());
       await closed;
       timer.cancel();

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createInterface } from 'node:readline';
+import type { Duplex } from 'node:stream';
 import {
   isLannerError,
   LannerError,
   supervisorProtocolVersion,
   systemClock,
   type AckRequest,
+  type AttemptMessage,
   type AttemptOrder,
   type AttemptSnapshot,
   type BuildRequest,
@@ -259,9 +262,7 @@ export async function startFakeSupervisor(options: {
     ['POST', /^\/v1\/shutdown$/, () => void setImmediate(shutdown)],
   ];
 
-  const attempt = async (runnerId: string, sent: Buffer): Promise<void> => {
-    const newlineAt = sent.indexOf(10);
-    const order = JSON.parse(sent.subarray(0, newlineAt).toString()) as AttemptOrder;
+  const attempt = async (runnerId: string, order: AttemptOrder, sent: Buffer): Promise<void> => {
     const { snapshot } = find(runnerId);
     if (snapshot.phase === 'exited') throw new LannerError('runner_not_found', `Runner ${runnerId} has exited.`);
     const { attemptId, requestNumber, attemptNumber, method, path } = order;
@@ -272,7 +273,7 @@ export async function startFakeSupervisor(options: {
     attempts.set(attemptId, kept);
     const response = await fetch(`http://${snapshot.address}:${order.port}${path}`, {
       method,
-      ...(order.bodyBytes > 0 ? { body: new Uint8Array(sent.subarray(newlineAt + 1)) } : {}),
+      ...(order.bodyBytes > 0 ? { body: new Uint8Array(sent) } : {}),
     });
     kept.body = Buffer.from(await response.arrayBuffer());
     const headers = Object.fromEntries(response.headers);
@@ -288,7 +289,10 @@ export async function startFakeSupervisor(options: {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const attempted = /^\/v1\/runners\/([^/]+)\/attempts$/.exec(url.pathname);
     if (attempted) {
-      await attempt(attempted[1]!, Buffer.concat(chunks));
+      const sent = Buffer.concat(chunks);
+      const newlineAt = sent.indexOf(10);
+      const order = JSON.parse(sent.subarray(0, newlineAt).toString()) as AttemptOrder;
+      await attempt(attempted[1]!, order, sent.subarray(newlineAt + 1));
       return void response.writeHead(204).end();
     }
     const body = (chunks.length === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString('utf8'))) as Body;
@@ -318,9 +322,30 @@ export async function startFakeSupervisor(options: {
       response.writeHead(known.entry.httpStatus).end(JSON.stringify({ code: known.code, message: known.message }));
     });
   });
+  const channels = new Set<Duplex>();
+  server.on('upgrade', async (_request, socket: Duplex, head: Buffer) => {
+    channels.add(socket);
+    socket.on('close', () => channels.delete(socket)).on('error', () => {});
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: lanner-attempts\r\n\r\n');
+    socket.unshift(head);
+    for await (const line of createInterface({ input: socket })) {
+      const message = JSON.parse(line) as AttemptMessage;
+      calls.push(`channel ${message.type}`);
+      if (message.type === 'forget') {
+        attempts.delete(message.attemptId);
+        continue;
+      }
+      const { attemptId } = message.order;
+      const failed = await attempt(message.runnerId, message.order, Buffer.from(message.body, 'base64')).catch(
+        (error: LannerError) => ({ code: error.code, message: error.message }),
+      );
+      socket.write(`${JSON.stringify({ attemptId, ...failed })}\n`);
+    }
+  });
   const crash = async (): Promise<void> => {
     if (!server.listening) return;
     server.closeAllConnections();
+    for (const socket of channels) socket.destroy();
     server.close();
     await once(server, 'close');
   };
