@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LannerError, type Clock } from '@lanner/protocol';
 import type { KeyStore } from '../auth/key-store.ts';
@@ -23,9 +24,12 @@ import { createFileCallers } from './uploader.ts';
 import { createDataVolume, type DataVolume } from './volume/data-volume.ts';
 import { createUrlFetcher } from './volume/fetch-url.ts';
 import type { Owner } from './volume/folder.ts';
+import type { VolumePath } from './volume/parse-volume-path.ts';
+import { unpack } from './volume/unpack.ts';
 
 /** The official client sends parts of 10 MiB. */
 const dataPartBytes = 64 * 1024 ** 2;
+const mostArchiveEntries = 100_000;
 const dataUploadLifetimeMs = 24 * 60 * 60 * 1000;
 
 type Handler = (request: AnyRequest, response: AnyResponse, route: Route) => void;
@@ -37,6 +41,8 @@ export interface Files {
   storage: FileStorage;
   /** The `/data` of accounts. */
   volume: DataVolume;
+  /** Unpacks a ZIP archive into a folder of the volume. */
+  unpack(accountId: string, path: VolumePath, incoming: Incoming): Promise<void>;
   /** Fetches a URL, for at most `timeoutMs`. Throws `invalid_argument`. */
   fetchUrl<Result>(url: string, timeoutMs: number, use: (incoming: Incoming) => Promise<Result>): Promise<Result>;
   /** Removes files that a request made, among those its result names. */
@@ -96,19 +102,27 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
     },
   });
   await sessions.sweep();
+  const volume = createDataVolume({
+    folder: options.dataFolder,
+    sessions,
+    ownerOf: options.ownerOf,
+    fileBytes: limits.objectBytes,
+    reservedBytes: limits.reservedBytes,
+  });
+  // What a crash left of unpacking.
+  await rm(join(folder, 'archives'), { recursive: true, force: true });
   const fetcher = createUrlFetcher(options.fetching);
   const ending = new AbortController();
   return {
     handleCdn: createCdnHandler({ objects, callers, signer, urls, tlsPort, clock, log }),
     handleKeyValues: createKeyValueHandler({ store: keyValues, callers, clock, log }),
     storage: createFileStorage({ store, objects, signer, urls, tlsPort, clock }),
-    volume: createDataVolume({
-      folder: options.dataFolder,
-      sessions,
-      ownerOf: options.ownerOf,
-      fileBytes: limits.objectBytes,
-      reservedBytes: limits.reservedBytes,
-    }),
+    volume,
+    unpack: (accountId, path, incoming) =>
+      unpack(volume, accountId, path, incoming, {
+        folder: join(folder, 'archives'),
+        limits: { archiveBytes: limits.requestBytes, unpackedBytes: limits.objectBytes, entries: mostArchiveEntries },
+      }),
     async fetchUrl(url, timeoutMs, use) {
       const late = new AbortController();
       const timer = clock.setTimer(timeoutMs, () => late.abort());

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
@@ -8,6 +9,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { startApiServer, type ApiServer } from '../testing/api-server.ts';
+
+/** An archive as Python packs it. */
+async function zipOf(files: Record<string, string>): Promise<Buffer> {
+  const program =
+    'import io,json,sys,zipfile; f=io.BytesIO(); z=zipfile.ZipFile(f,"w",zipfile.ZIP_DEFLATED); [z.writestr(n,t) for n,t in json.load(sys.stdin).items()]; z.close(); sys.stdout.buffer.write(f.getvalue())';
+  return execFileSync('python3', ['-c', program], { input: JSON.stringify(files) });
+}
 
 interface FileSpec {
   path: string;
@@ -201,7 +209,6 @@ describe('REST: files of the data volume', () => {
   });
 
   it('pipes and folders are no files', async () => {
-    const { execFileSync } = await import('node:child_process');
     execFileSync('mkfifo', [inVolume('pipe')]);
     assert.equal((await read('/data/pipe')).status, 422);
     await upload('/data/folder/x', 'x');
@@ -251,6 +258,26 @@ describe('REST: files of the data volume', () => {
     const reader = await server.newKey({ permissions: ['serverless:files:read'] });
     assert.equal((await server.fetch('/files/file//data/mine.txt', { key: reader })).status, 200);
     assert.equal((await upload('/data/mine.txt', 'x', reader)).status, 403);
+  });
+
+  it('come out of an archive, unless it is none or leads outside', async () => {
+    const zip = await zipOf({ 'a.txt': 'one', 'deep/b.txt': 'two'.repeat(10_000), 'deep/empty': '' });
+    const unzip = (bytes: Uint8Array | string): Promise<Response> =>
+      server.fetch('/files/file/local/unpacked?unzip=true', { method: 'POST', body: form(bytes) });
+    assert.equal((await unzip(zip)).status, 200);
+    assert.equal(await readFile(inVolume('unpacked/a.txt'), 'utf8'), 'one');
+    assert.equal(await readFile(inVolume('unpacked/deep/b.txt'), 'utf8'), 'two'.repeat(10_000));
+    assert.match(await detail(await unzip('no archive')), /no ZIP archive/);
+    assert.equal((await unzip(zip.subarray(0, zip.length - 30))).status, 422);
+    const broken = Buffer.from(zip);
+    broken.fill(0, 40, 60);
+    assert.equal((await unzip(broken)).status, 422);
+    for (const name of ['../out.txt', '/data/../../out.txt', 'x/../../../out.txt']) {
+      assert.equal((await unzip(await zipOf({ [name]: 'x' }))).status, 422, name);
+    }
+    assert.ok(
+      !(await readdir(join(server.dataFolder, '..'), { recursive: true })).some((name) => name.includes('out.txt')),
+    );
   });
 
   it('know the hash that a synchronised folder carries', async () => {

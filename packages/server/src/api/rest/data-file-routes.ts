@@ -24,7 +24,7 @@ const fetchTimeoutMs = 10 * 60_000;
 
 /** The account's `/data`: list, download, upload, move, delete (rest-api 2.3, 2.5). */
 export function createDataFileRoutes(deps: Pick<RestDeps, 'files'>): RestRoute[] {
-  const { volume, fetchUrl } = deps.files;
+  const { volume, fetchUrl, unpack } = deps.files;
   const accountOf = (context: RestContext): string => context.var.principal.accountId;
 
   const list = async (context: RestContext): Promise<Response> => {
@@ -52,13 +52,13 @@ export function createDataFileRoutes(deps: Pick<RestDeps, 'files'>): RestRoute[]
       method: 'POST',
       path: '/files/file/local/*',
       async handle(context) {
-        if (context.req.query('unzip') === 'true') {
-          throw new LannerError('unimplemented', 'Archives are not unpacked here. Upload the files one by one.');
-        }
         const path = pathAfter(context, '/files/file/local');
-        await readUploadedPart(context.env.incoming, (bytes) =>
-          volume.writeFile(accountOf(context), path, { bytes, announcedBytes: null }),
-        );
+        const isArchive = context.req.query('unzip')?.toLowerCase() === 'true';
+        await readUploadedPart(context.env.incoming, async (bytes) => {
+          const incoming = { bytes, announcedBytes: null };
+          if (isArchive) await unpack(accountOf(context), path, incoming);
+          else await volume.writeFile(accountOf(context), path, incoming);
+        });
         return context.json(true);
       },
     },

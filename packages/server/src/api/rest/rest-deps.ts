@@ -34,7 +34,7 @@ export interface RestDeps {
   machineTypes: Pick<MachineTypes, 'get'>;
   queue: QueueAdministration;
   workflows: Workflows;
-  files: Pick<Files, 'storage' | 'volume' | 'fetchUrl'>;
+  files: Pick<Files, 'storage' | 'volume' | 'unpack' | 'fetchUrl'>;
   /** See gateway/queue/erase-payloads.ts. */
   erasePayloads(accountId: string, requestId: string): Promise<RemovedFile[] | null>;
   deliveries: Pick<DeliveryStore, 'list' | 'find' | 'listAttempts' | 'replay'>;
