@@ -107,10 +107,11 @@ describe('RegisterApplication', () => {
     assert.equal((await aliasOf('scaled'))?.settings.maxConcurrency, 7);
   });
 
-  it('keeps the auth mode when none is sent', async () => {
+  it('is private when no auth mode is sent, as clients tell their users, also when the app was public', async () => {
     await deploy({ applicationName: 'open', authMode: 1 });
-    await deploy({ applicationName: 'open' });
     assert.equal((await aliasOf('open'))?.authMode, 'public');
+    await deploy({ applicationName: 'open' });
+    assert.equal((await aliasOf('open'))?.authMode, 'private');
   });
 
   describe('with the strategy rolling', () => {

@@ -34,7 +34,8 @@ export function createDeployMethods(deps: DeployDeps): ControllerPart<'registerA
       const aliasName =
         request.applicationName === undefined || request.applicationName === '' ? null : request.applicationName;
       if (aliasName !== null) assertAliasName(aliasName, environmentName);
-      const authMode = parseAuthMode(request.authMode);
+      // Clients show a deploy that says nothing as private, also of an app that was public: so it has to be.
+      const authMode = parseAuthMode(request.authMode) ?? 'private';
       const metadata = parseMetadata(request.metadata as { [key: string]: Json } | undefined);
       const sourceCode = parseSourceCode(request.sourceCode);
       const skipRetryConditions = parseSkipRetryConditions(request.skipRetryConditions);
