@@ -25,7 +25,14 @@ import { HttpClient } from './transport/http-client.ts';
 import { createFetchTransport, type Fetch } from './transport/http-transport.ts';
 import type { Listing } from './transport/listing.ts';
 
-/** Where and as whom, for pages and edge runtimes: nothing is looked up elsewhere. */
+/**
+ * Where and as whom, for pages and edge runtimes: nothing is looked up elsewhere.
+ *
+ * @example
+ * ```ts
+ * const options: BrowserClientOptions = { host: 'localhost:8443', apiKey: 'key-id:key-secret' };
+ * ```
+ */
 export interface BrowserClientOptions {
   /** `name[:port]` of the platform. Default: `LANNER_HOST`, `FAL_GRPC_HOST` … of `environment`, else the hosted platform. */
   host?: string | undefined;
@@ -37,13 +44,42 @@ export interface BrowserClientOptions {
   fetch?: Fetch | undefined;
 }
 
-/** What runners tell over plain HTTP. */
+/**
+ * What runners tell over plain HTTP.
+ *
+ * @example
+ * ```ts
+ * const runners: BrowserRunners = client.runners;
+ * for (const line of await runners.logs('runner-id', { last: 20 })) console.log(line.message);
+ * ```
+ */
 export interface BrowserRunners {
-  /** GPUs in use by all runners of the account. */
+  /**
+   * GPUs in use by all runners of the account.
+   *
+   * @example
+   * ```ts
+   * console.log((await client.runners.gpus()).total);
+   * ```
+   */
   gpus(options?: CallOptions): Promise<GpuCounts>;
-  /** What a runner wrote, oldest first. */
+  /**
+   * What a runner wrote, oldest first.
+   *
+   * @example
+   * ```ts
+   * for (const line of await client.runners.logs('runner-id', { last: 20 })) console.log(line.message);
+   * ```
+   */
   logs(runnerId: string, options?: LogsOptions): Listing<LogEntry>;
-  /** What a runner writes from now on, until it ends or the loop is left. */
+  /**
+   * What a runner writes from now on, until it ends or the loop is left.
+   *
+   * @example
+   * ```ts
+   * for await (const line of client.runners.followLogs('runner-id')) console.log(line.message);
+   * ```
+   */
   followLogs(runnerId: string, options?: FollowLogsOptions): AsyncGenerator<LogEntry, void, undefined>;
 }
 
@@ -94,12 +130,29 @@ export class ServerlessClient {
     refuseMissing(this);
   }
 
-  /** Calls an app and waits for its answer. Never repeated. */
+  /**
+   * Calls an app and waits for its answer. Never repeated.
+   *
+   * @example
+   * ```ts
+   * const { data } = await client.run<{ message: string }>('me/my-app', { input: { name: 'Ada' } });
+   * console.log(data.message);
+   * ```
+   */
   run<Output = unknown, Input = unknown>(appId: string, options: RunOptions<Input> = {}): Promise<CallResult<Output>> {
     return this.#calls.run<Output, Input>(appId, options);
   }
 
-  /** Calls a streaming endpoint (default `/stream`) and yields its events as they come. */
+  /**
+   * Calls a streaming endpoint (default `/stream`) and yields its events as they come.
+   *
+   * @example
+   * ```ts
+   * for await (const event of client.stream<{ n: number }>('me/my-app', { path: '/count', input: {} })) {
+   *   console.log(event.n);
+   * }
+   * ```
+   */
   stream<Event = unknown, Input = unknown>(
     appId: string,
     options: InvokeOptions<Input> = {},
@@ -107,7 +160,15 @@ export class ServerlessClient {
     return this.#calls.stream<Event, Input>(appId, options);
   }
 
-  /** Puts a request into the queue. */
+  /**
+   * Puts a request into the queue.
+   *
+   * @example
+   * ```ts
+   * const request = await client.submit<{ message: string }>('me/my-app', { input: { name: 'Ada' } });
+   * console.log(request.requestId, (await request.status()).status);
+   * ```
+   */
   submit<Output = unknown, Input = unknown>(
     appId: string,
     options: SubmitOptions<Input> = {},
@@ -115,7 +176,19 @@ export class ServerlessClient {
     return this.#calls.submit<Output, Input>(appId, options);
   }
 
-  /** Puts a request into the queue and waits for its result. A signal or timeout cancels the request. */
+  /**
+   * Puts a request into the queue and waits for its result. A signal or timeout cancels the request.
+   *
+   * @example
+   * ```ts
+   * const { data } = await client.subscribe<{ message: string }>('me/my-app', {
+   *   input: { name: 'Ada' },
+   *   logs: true,
+   *   onStatus: ({ status }) => console.log(status),
+   * });
+   * console.log(data.message);
+   * ```
+   */
   subscribe<Output = unknown, Input = unknown>(
     appId: string,
     options: SubscribeOptions<Input> = {},
@@ -123,27 +196,70 @@ export class ServerlessClient {
     return this.#calls.subscribe<Output, Input>(appId, options);
   }
 
-  /** Where a queued request stands. */
+  /**
+   * Where a queued request stands.
+   *
+   * @example
+   * ```ts
+   * const status = await client.status('me/my-app', 'request-id', { logs: true });
+   * if (status.status === 'IN_QUEUE') console.log(status.queuePosition);
+   * ```
+   */
   status(appId: string, requestId: string, options: StatusOptions = {}): Promise<RequestStatus> {
     return this.#calls.status(appId, requestId, options);
   }
 
-  /** The result of a completed request. */
+  /**
+   * The result of a completed request.
+   *
+   * @example
+   * ```ts
+   * const { data } = await client.result<{ message: string }>('me/my-app', 'request-id');
+   * console.log(data.message);
+   * ```
+   */
   result<Output = unknown>(appId: string, requestId: string, options: CallOptions = {}): Promise<CallResult<Output>> {
     return this.#calls.result<Output>(appId, requestId, options);
   }
 
-  /** Cancels a queued request. */
+  /**
+   * Cancels a queued request.
+   *
+   * @example
+   * ```ts
+   * await client.cancel('me/my-app', 'request-id');
+   * ```
+   */
   cancel(appId: string, requestId: string, options: CallOptions = {}): Promise<void> {
     return this.#calls.cancel(appId, requestId, options);
   }
 
-  /** A closed client cannot be used again. */
+  /**
+   * A closed client cannot be used again.
+   *
+   * @example
+   * ```ts
+   * try {
+   *   await client.accounts.current();
+   * } finally {
+   *   client.close();
+   * }
+   * ```
+   */
   close(): void {
     this.realtime.close();
     this.#http.close();
   }
 
+  /**
+   * Closes it at the end of an `await using` block.
+   *
+   * @example
+   * ```ts
+   * await using client = new ServerlessClient();
+   * await client.accounts.current();
+   * ```
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }

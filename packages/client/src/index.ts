@@ -9,6 +9,7 @@ export {
   ServerError,
   isClientError,
   type ClientErrorCode,
+  type ClientErrorOptions,
 } from './errors/client-error.ts';
 
 export type { CallOptions, EnvironmentCallOptions } from './transport/call-options.ts';

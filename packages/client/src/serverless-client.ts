@@ -37,7 +37,14 @@ import { HttpClient } from './transport/http-client.ts';
 import { createFetchTransport, type Fetch } from './transport/http-transport.ts';
 import { createNodeTransport } from './transport/node-transport.ts';
 
-/** Where and as whom. Everything left out is found when it is first needed. */
+/**
+ * Where and as whom. Everything left out is found when it is first needed.
+ *
+ * @example
+ * ```ts
+ * const options: ServerlessClientOptions = { host: 'localhost:8443', apiKey: 'key-id:key-secret' };
+ * ```
+ */
 export interface ServerlessClientOptions {
   /** gRPC host, `name[:port]`. Default: `LANNER_GRPC_HOST`, `LANNER_HOST`, `FAL_GRPC_HOST`, `FAL_HOST`, the profile, the hosted platform. */
   host?: string | undefined;
@@ -113,6 +120,12 @@ export class ServerlessClient {
    * Deploys an app: `file.py`, `file.py::Class`, `[file, name]`, the name of an app in pyproject.toml, or nothing for the
    * only app of the project.
    * @throws DeployError when it cannot be loaded, built, uploaded or started; its code says which.
+   *
+   * @example
+   * ```ts
+   * const deployment = await client.deploy('app.py::MyApp', { appName: 'my-app', auth: 'private', strategy: 'rolling' });
+   * console.log(deployment.revision);
+   * ```
    */
   deploy(reference?: AppReference, options: DeployOptions = {}): Promise<Deployment> {
     return this.#deployer.deploy(reference, options);
@@ -121,17 +134,40 @@ export class ServerlessClient {
   /**
    * Runs a function of a file on the platform and returns its result, or serves an app until `signal` fires. Nothing stays.
    * The URLs and logs come through `onProgress`.
+   *
+   * @example
+   * ```ts
+   * const sum = await client.runReference<number>('functions.py::add', { args: [40], kwargs: { b: 2 } });
+   * console.log(sum);
+   * ```
    */
   runReference<Result = unknown>(reference: AppReference, options: RunReferenceOptions = {}): Promise<Result> {
     return this.#deployer.run<Result>(reference, options);
   }
 
-  /** Calls an app and waits for its answer. Never repeated. */
+  /**
+   * Calls an app and waits for its answer. Never repeated.
+   *
+   * @example
+   * ```ts
+   * const { data } = await client.run<{ message: string }>('me/my-app', { input: { name: 'Ada' } });
+   * console.log(data.message);
+   * ```
+   */
   run<Output = unknown, Input = unknown>(appId: string, options: RunOptions<Input> = {}): Promise<CallResult<Output>> {
     return this.#calls.run<Output, Input>(appId, options);
   }
 
-  /** Calls a streaming endpoint (default `/stream`) and yields its events as they come. */
+  /**
+   * Calls a streaming endpoint (default `/stream`) and yields its events as they come.
+   *
+   * @example
+   * ```ts
+   * for await (const event of client.stream<{ n: number }>('me/my-app', { path: '/count', input: {} })) {
+   *   console.log(event.n);
+   * }
+   * ```
+   */
   stream<Event = unknown, Input = unknown>(
     appId: string,
     options: InvokeOptions<Input> = {},
@@ -139,7 +175,15 @@ export class ServerlessClient {
     return this.#calls.stream<Event, Input>(appId, options);
   }
 
-  /** Puts a request into the queue. */
+  /**
+   * Puts a request into the queue.
+   *
+   * @example
+   * ```ts
+   * const request = await client.submit<{ message: string }>('me/my-app', { input: { name: 'Ada' } });
+   * console.log(request.requestId, (await request.status()).status);
+   * ```
+   */
   submit<Output = unknown, Input = unknown>(
     appId: string,
     options: SubmitOptions<Input> = {},
@@ -147,7 +191,19 @@ export class ServerlessClient {
     return this.#calls.submit<Output, Input>(appId, options);
   }
 
-  /** Puts a request into the queue and waits for its result. A signal or timeout cancels the request. */
+  /**
+   * Puts a request into the queue and waits for its result. A signal or timeout cancels the request.
+   *
+   * @example
+   * ```ts
+   * const { data } = await client.subscribe<{ message: string }>('me/my-app', {
+   *   input: { name: 'Ada' },
+   *   logs: true,
+   *   onStatus: ({ status }) => console.log(status),
+   * });
+   * console.log(data.message);
+   * ```
+   */
   subscribe<Output = unknown, Input = unknown>(
     appId: string,
     options: SubscribeOptions<Input> = {},
@@ -155,28 +211,71 @@ export class ServerlessClient {
     return this.#calls.subscribe<Output, Input>(appId, options);
   }
 
-  /** Where a queued request stands. */
+  /**
+   * Where a queued request stands.
+   *
+   * @example
+   * ```ts
+   * const status = await client.status('me/my-app', 'request-id', { logs: true });
+   * if (status.status === 'IN_QUEUE') console.log(status.queuePosition);
+   * ```
+   */
   status(appId: string, requestId: string, options: StatusOptions = {}): Promise<RequestStatus> {
     return this.#calls.status(appId, requestId, options);
   }
 
-  /** The result of a completed request. */
+  /**
+   * The result of a completed request.
+   *
+   * @example
+   * ```ts
+   * const { data } = await client.result<{ message: string }>('me/my-app', 'request-id');
+   * console.log(data.message);
+   * ```
+   */
   result<Output = unknown>(appId: string, requestId: string, options: CallOptions = {}): Promise<CallResult<Output>> {
     return this.#calls.result<Output>(appId, requestId, options);
   }
 
-  /** Cancels a queued request. */
+  /**
+   * Cancels a queued request.
+   *
+   * @example
+   * ```ts
+   * await client.cancel('me/my-app', 'request-id');
+   * ```
+   */
   cancel(appId: string, requestId: string, options: CallOptions = {}): Promise<void> {
     return this.#calls.cancel(appId, requestId, options);
   }
 
-  /** Closes the connections; calls under way fail. A closed client cannot be used again. */
+  /**
+   * Closes the connections; calls under way fail. A closed client cannot be used again.
+   *
+   * @example
+   * ```ts
+   * try {
+   *   await client.accounts.current();
+   * } finally {
+   *   client.close();
+   * }
+   * ```
+   */
   close(): void {
     this.realtime.close();
     this.#rpc.close();
     this.#http.close();
   }
 
+  /**
+   * Closes it at the end of an `await using` block.
+   *
+   * @example
+   * ```ts
+   * await using client = new ServerlessClient();
+   * await client.accounts.current();
+   * ```
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }

@@ -1,13 +1,30 @@
 import { ServerError } from '../errors/client-error.ts';
 
-/** One line a request's app wrote. */
+/**
+ * One line a request's app wrote.
+ *
+ * @example
+ * ```ts
+ * const status = await client.status('me/my-app', 'request-id', { logs: true });
+ * const logs: RequestLog[] = status.status === 'IN_QUEUE' ? [] : (status.logs ?? []);
+ * for (const { timestamp, message } of logs) console.log(timestamp, message);
+ * ```
+ */
 export interface RequestLog {
   message: string;
   level: string;
   timestamp: Date;
 }
 
-/** Where a queued request stands. */
+/**
+ * Where a queued request stands.
+ *
+ * @example
+ * ```ts
+ * const status: RequestStatus = await client.status('me/my-app', 'request-id');
+ * if (status.status === 'COMPLETED') console.log(status.metrics.inferenceTime, status.error);
+ * ```
+ */
 export type RequestStatus =
   | { status: 'IN_QUEUE'; requestId: string; queuePosition: number }
   | { status: 'IN_PROGRESS'; requestId: string; logs: RequestLog[] | null }

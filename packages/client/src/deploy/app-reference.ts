@@ -3,7 +3,14 @@ import { dirname, join, resolve } from 'node:path';
 import { parse } from 'smol-toml';
 import { ConfigurationError, DeployError } from '../errors/client-error.ts';
 
-/** What a caller may name an app by: `file.py`, `file.py::Class`, a name from pyproject.toml, or file and class. */
+/**
+ * What a caller may name an app by: `file.py`, `file.py::Class`, a name from pyproject.toml, or file and class.
+ *
+ * @example
+ * ```ts
+ * const references: AppReference[] = ['app.py', 'app.py::MyApp', ['app.py', 'MyApp'], 'name-in-pyproject'];
+ * ```
+ */
 export type AppReference = string | readonly [file: string, name: string | undefined];
 
 /** An app that was named, understood. */

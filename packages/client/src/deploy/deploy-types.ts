@@ -2,10 +2,25 @@ import type { DeploymentStrategyName } from '../namespaces/apps.ts';
 import type { AuthMode } from '../records/app.ts';
 import type { CallOptions } from '../transport/call-options.ts';
 
-/** Where a deploy or run is. */
+/**
+ * Where a deploy or run is.
+ *
+ * @example
+ * ```ts
+ * const phases: DeployPhase[] = ['loading', 'uploading', 'building', 'deploying', 'running'];
+ * ```
+ */
 export type DeployPhase = 'loading' | 'uploading' | 'building' | 'deploying' | 'running';
 
-/** A line of the build, of a starting runner or of a running function. */
+/**
+ * A line of the build, of a starting runner or of a running function.
+ *
+ * @example
+ * ```ts
+ * const show = (log: ProgressLog): void => console.log(log.source, log.level, log.message);
+ * await client.deploy('app.py', { onProgress: (progress) => progress.type === 'log' && show(progress.log) });
+ * ```
+ */
 export interface ProgressLog {
   message: string;
   /** `trace`, `debug`, `info`, `warning`, `error`, `stdout` or `stderr`. */
@@ -15,7 +30,15 @@ export interface ProgressLog {
   timestamp: Date;
 }
 
-/** Where an app can be reached. */
+/**
+ * Where an app can be reached.
+ *
+ * @example
+ * ```ts
+ * const show = (urls: ServiceUrls): void => console.log(urls.run, urls.queue);
+ * await client.deploy('app.py', { onProgress: (progress) => progress.type === 'urls' && show(progress.urls) });
+ * ```
+ */
 export interface ServiceUrls {
   playground: string;
   run: string;
@@ -24,7 +47,18 @@ export interface ServiceUrls {
   log: string;
 }
 
-/** What happens during a deploy or run, in order. Unknown types are to be ignored. */
+/**
+ * What happens during a deploy or run, in order. Unknown types are to be ignored.
+ *
+ * @example
+ * ```ts
+ * const show = (progress: DeployProgress): void => {
+ *   if (progress.type === 'phase') console.log(progress.phase);
+ *   if (progress.type === 'upload') console.log(`${progress.uploadedBytes} of ${progress.totalBytes} bytes`);
+ * };
+ * await client.deploy('app.py', { onProgress: show });
+ * ```
+ */
 export type DeployProgress =
   | { type: 'phase'; phase: DeployPhase }
   /** The Python that loads the app. */
@@ -46,7 +80,15 @@ export type DeployProgress =
   | { type: 'endpoints'; endpoints: string[] }
   | { type: 'urls'; urls: ServiceUrls };
 
-/** What the code and the project say, before anything is sent. */
+/**
+ * What the code and the project say, before anything is sent.
+ *
+ * @example
+ * ```ts
+ * const ask = (plan: LoadedPlan): void => console.log(`${plan.displayName} will be ${plan.auth ?? 'private'}`);
+ * await client.deploy('app.py', { onLoaded: ask });
+ * ```
+ */
 export interface LoadedPlan {
   /** Name of the app, without environment; `null` for a function without one. */
   appName: string | null;
@@ -64,7 +106,14 @@ export interface LoadedPlan {
   scale: Record<string, unknown>;
 }
 
-/** What deploys and runs have in common. */
+/**
+ * What deploys and runs have in common.
+ *
+ * @example
+ * ```ts
+ * const options: LoadOptions = { cwd: 'services/images', python: '.venv/bin/python', environmentName: 'staging' };
+ * ```
+ */
 export interface LoadOptions extends CallOptions {
   /** Name of the app. Default: what its class, file or project says. */
   appName?: string | undefined;
@@ -85,6 +134,14 @@ export interface LoadOptions extends CallOptions {
   python?: string | undefined;
 }
 
+/**
+ * How to deploy.
+ *
+ * @example
+ * ```ts
+ * const options: DeployOptions = { appName: 'my-app', strategy: 'recreate', resetScale: true, message: 'first version' };
+ * ```
+ */
 export interface DeployOptions extends LoadOptions {
   /** Default `rolling`. */
   strategy?: DeploymentStrategyName | undefined;
@@ -98,6 +155,14 @@ export interface DeployOptions extends LoadOptions {
   annotations?: Record<string, string> | undefined;
 }
 
+/**
+ * How to run a function or serve an app for a while.
+ *
+ * @example
+ * ```ts
+ * const options: RunReferenceOptions = { args: [40], kwargs: { b: 2 } };
+ * ```
+ */
 export interface RunReferenceOptions extends LoadOptions {
   /** Positional arguments of a function, as JSON. */
   args?: readonly unknown[] | undefined;
@@ -117,7 +182,15 @@ export interface RunReferenceOptions extends LoadOptions {
   exposedMetricsPort?: number | undefined;
 }
 
-/** A finished deploy. */
+/**
+ * A finished deploy.
+ *
+ * @example
+ * ```ts
+ * const deployment: Deployment = await client.deploy('app.py::MyApp');
+ * console.log(deployment.revision, deployment.urls.sync['/'], deployment.logUrl);
+ * ```
+ */
 export interface Deployment {
   revision: string;
   /** Without environment. */

@@ -1,4 +1,11 @@
-/** What went wrong, as a word that programs may depend on. */
+/**
+ * What went wrong, as a word that programs may depend on.
+ *
+ * @example
+ * ```ts
+ * const passing: ClientErrorCode[] = ['server_unavailable', 'connection_lost', 'timed_out'];
+ * ```
+ */
 export type ClientErrorCode =
   // what the caller gave us
   | 'invalid_argument'
@@ -50,7 +57,14 @@ export type ClientErrorCode =
   | 'function_raised'
   | 'result_not_json';
 
-/** What a {@link ClientError} may carry beside its code and message. */
+/**
+ * What a {@link ClientError} may carry beside its code and message.
+ *
+ * @example
+ * ```ts
+ * const options: ClientErrorOptions = { advice: 'Check the host.', details: { host: 'localhost:8443' } };
+ * ```
+ */
 export interface ClientErrorOptions {
   /** The failure underneath. */
   cause?: unknown;
@@ -99,13 +113,49 @@ export class ClientError extends Error {
   }
 }
 
-/** A setting, key, profile or argument is wrong; nothing was sent. */
+/**
+ * A setting, key, profile or argument is wrong; nothing was sent.
+ *
+ * @example
+ * ```ts
+ * await client.apps.list().then(undefined, (error: unknown) => {
+ *   if (error instanceof ConfigurationError) console.log(error.code, error.advice);
+ * });
+ * ```
+ */
 export class ConfigurationError extends ClientError {}
-/** The server could not be reached or the way to it broke. */
+/**
+ * The server could not be reached or the way to it broke.
+ *
+ * @example
+ * ```ts
+ * await client.apps.list().then(undefined, (error: unknown) => {
+ *   if (error instanceof ConnectionError) console.log(error.code, error.advice);
+ * });
+ * ```
+ */
 export class ConnectionError extends ClientError {}
-/** The server answered, and the answer is no. */
+/**
+ * The server answered, and the answer is no.
+ *
+ * @example
+ * ```ts
+ * await client.runners.stop('no-such-runner').catch((error: unknown) => {
+ *   if (error instanceof ServerError) console.log(error.code, error.requestId);
+ * });
+ * ```
+ */
 export class ServerError extends ClientError {}
-/** An app answered a call with an error; `body` is what it said. */
+/**
+ * An app answered a call with an error; `body` is what it said.
+ *
+ * @example
+ * ```ts
+ * await client.run('me/my-app', { input: {} }).catch((error: unknown) => {
+ *   if (error instanceof AppError) console.log(error.status, error.body);
+ * });
+ * ```
+ */
 export class AppError extends ClientError {
   /** The decoded body of the app's answer. */
   readonly body: unknown;
@@ -115,10 +165,26 @@ export class AppError extends ClientError {
     this.body = body;
   }
 }
-/** Loading, building, uploading or registering an app failed. */
+/**
+ * Loading, building, uploading or registering an app failed.
+ *
+ * @example
+ * ```ts
+ * await client.deploy('app.py').catch((error: unknown) => {
+ *   if (error instanceof DeployError) console.log(error.code, error.message);
+ * });
+ * ```
+ */
 export class DeployError extends ClientError {}
 
-/** True for every error of this package. */
+/**
+ * True for every error of this package.
+ *
+ * @example
+ * ```ts
+ * await client.apps.list().then(undefined, (error: unknown) => console.log(isClientError(error) ? error.code : error));
+ * ```
+ */
 export function isClientError(value: unknown): value is ClientError {
   return value instanceof ClientError;
 }

@@ -15,7 +15,14 @@ import { withRetries, type RetryPolicy } from '../transport/retry.ts';
 import { below, encodeRemotePath, toRemotePath } from './remote-path.ts';
 import type { UploadProgress } from './upload-options.ts';
 
-/** An entry of a folder in the data volume. */
+/**
+ * An entry of a folder in the data volume.
+ *
+ * @example
+ * ```ts
+ * const entries: FileEntry[] = await client.files.list('/data');
+ * ```
+ */
 export interface FileEntry {
   /** `/data/…`. */
   path: string;
@@ -25,6 +32,14 @@ export interface FileEntry {
   updatedAt: Date;
 }
 
+/**
+ * How to move files.
+ *
+ * @example
+ * ```ts
+ * const options: FilesTransferOptions = { timeoutMs: 600_000 };
+ * ```
+ */
 export interface FilesTransferOptions extends CallOptions {
   /** Told as bytes go; over all files of a folder. */
   onProgress?: ((progress: UploadProgress) => void) | undefined;
@@ -55,6 +70,12 @@ interface RawEntry {
 
 /**
  * The account's data volume, which its runners see as `/data`: `fal files …`. Remote paths are absolute, or relative to `/data`.
+ *
+ * @example
+ * ```ts
+ * await client.files.upload('weights', '/data/weights');
+ * for (const entry of await client.files.list('/data/weights')) console.log(entry.path);
+ * ```
  */
 export class FilesNamespace {
   readonly #settings: Settings;
@@ -67,7 +88,14 @@ export class FilesNamespace {
     this.#http = http;
   }
 
-  /** What is in a folder, by name; empty for one that does not exist. */
+  /**
+   * What is in a folder, by name; empty for one that does not exist.
+   *
+   * @example
+   * ```ts
+   * for (const entry of await client.files.list('/data')) console.log(entry.path);
+   * ```
+   */
   async list(folder = '/data', options: CallOptions = {}): Promise<FileEntry[]> {
     const entries = (await this.#http.json(this.#url('list', folder), options)) as RawEntry[];
     return entries
@@ -81,14 +109,28 @@ export class FilesNamespace {
       .sort((left, right) => (left.path < right.path ? -1 : 1));
   }
 
-  /** A file's bytes as they arrive. Throws ServerError `not_found`. */
+  /**
+   * A file's bytes as they arrive. Throws ServerError `not_found`.
+   *
+   * @example
+   * ```ts
+   * console.log(await new Response(await client.files.read('/data/notes.txt')).text());
+   * ```
+   */
   async read(path: string, options: CallOptions = {}): Promise<ReadableStream<Uint8Array>> {
     const response = await this.#http.send(this.#url('file', path), options);
     if (!response.ok) throw answerError(response, await response.text());
     return response.body ?? new Blob([]).stream();
   }
 
-  /** Brings a file, or a folder with everything in it, to `localPath`. Files appear there whole. */
+  /**
+   * Brings a file, or a folder with everything in it, to `localPath`. Files appear there whole.
+   *
+   * @example
+   * ```ts
+   * await client.files.download('/data/weights', 'weights');
+   * ```
+   */
   async download(path: string, localPath: string, options: FilesTransferOptions = {}): Promise<void> {
     let loadedBytes = 0;
     const onBytes = (bytes: number): void => {
@@ -98,7 +140,14 @@ export class FilesNamespace {
     await this.#download(toRemotePath(path), localPath, options, onBytes);
   }
 
-  /** Sends a file, or a folder with everything in it; folders above `path` are made. Links of this machine are followed. */
+  /**
+   * Sends a file, or a folder with everything in it; folders above `path` are made. Links of this machine are followed.
+   *
+   * @example
+   * ```ts
+   * await client.files.upload('weights', '/data/weights');
+   * ```
+   */
   async upload(localPath: string, path: string, options: FilesTransferOptions = {}): Promise<void> {
     const files = await localFiles(localPath, toRemotePath(path));
     const totalBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
@@ -111,17 +160,38 @@ export class FilesNamespace {
     }
   }
 
-  /** Has the platform itself fetch a URL into a file. */
+  /**
+   * Has the platform itself fetch a URL into a file.
+   *
+   * @example
+   * ```ts
+   * await client.files.uploadFromUrl('https://example.com/weights.bin', '/data/weights.bin');
+   * ```
+   */
   async uploadFromUrl(url: string, path: string, options: CallOptions = {}): Promise<void> {
     await this.#post(this.#url('file/url', path), { url }, options);
   }
 
-  /** Moves or renames a file or folder; a file in the way is replaced. */
+  /**
+   * Moves or renames a file or folder; a file in the way is replaced.
+   *
+   * @example
+   * ```ts
+   * await client.files.move('/data/new.bin', '/data/weights.bin');
+   * ```
+   */
   async move(path: string, destination: string, options: CallOptions = {}): Promise<void> {
     await this.#post(this.#url('rename', path), { destination: toRemotePath(destination) }, options);
   }
 
-  /** Deletes a file, or a folder with everything in it. Throws ServerError `not_found`. */
+  /**
+   * Deletes a file, or a folder with everything in it. Throws ServerError `not_found`.
+   *
+   * @example
+   * ```ts
+   * await client.files.delete('/data/old');
+   * ```
+   */
   async delete(path: string, options: CallOptions = {}): Promise<void> {
     await this.#http.json(this.#url('file', path), { ...options, method: 'DELETE' });
   }

@@ -42,6 +42,12 @@ interface Begun {
 /**
  * Files for inputs of apps: what is uploaded gets a URL that apps, browsers and everybody who knows it can read, unless its
  * access says otherwise. (Files below `/data` are `client.files`.)
+ *
+ * @example
+ * ```ts
+ * const url = await client.storage.upload(new Blob(['hello'], { type: 'text/plain' }));
+ * await client.run('me/my-app', { input: { file_url: url } });
+ * ```
  */
 export class StorageNamespace {
   readonly #settings: Settings;
@@ -58,6 +64,11 @@ export class StorageNamespace {
   /**
    * Uploads a file and returns its URL. Large ones and streams go in parts of 10 MiB.
    * @throws ConfigurationError `invalid_argument`, `file_not_found` for what cannot be read; connection and server errors.
+   *
+   * @example
+   * ```ts
+   * console.log(await client.storage.upload(new Blob(['hello'], { type: 'text/plain' })));
+   * ```
    */
   async upload(content: UploadContent, options: StorageUploadOptions = {}): Promise<string> {
     const headers = lifecycleHeaders(options);
@@ -79,17 +90,38 @@ export class StorageNamespace {
     }
   }
 
-  /** Who may read a file of this account. */
+  /**
+   * Who may read a file of this account.
+   *
+   * @example
+   * ```ts
+   * console.log(await client.storage.readAccess('https://localhost:8443/cdn/files/a/b.png'));
+   * ```
+   */
   async readAccess(fileUrl: string, options: CallOptions = {}): Promise<FileAccess> {
     return (await this.#http.json(this.#aclUrl(fileUrl), options)) as FileAccess;
   }
 
-  /** Changes who may read a file of this account. */
+  /**
+   * Changes who may read a file of this account.
+   *
+   * @example
+   * ```ts
+   * await client.storage.setAccess('https://localhost:8443/cdn/files/a/b.png', { default: 'forbid' });
+   * ```
+   */
   async setAccess(fileUrl: string, access: FileAccess, options: CallOptions = {}): Promise<void> {
     await this.#http.json(this.#aclUrl(fileUrl), { ...asJson(access), ...options, method: 'PUT' });
   }
 
-  /** A link to a file of this account that everybody can read for `expiresIn` seconds, a week at most. */
+  /**
+   * A link to a file of this account that everybody can read for `expiresIn` seconds, a week at most.
+   *
+   * @example
+   * ```ts
+   * console.log(await client.storage.signUrl('https://localhost:8443/cdn/files/a/b.png', 3600));
+   * ```
+   */
   async signUrl(fileUrl: string, expiresIn: number, options: CallOptions = {}): Promise<string> {
     const url = `${this.#settings.hosts().accountUrl}/storage/files/sign?${query(fileUrl)}`;
     const body = asJson({ expiration_seconds: expiresIn });

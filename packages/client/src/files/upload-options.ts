@@ -1,17 +1,38 @@
 import { ConfigurationError } from '../errors/client-error.ts';
 import type { CallOptions } from '../transport/call-options.ts';
 
-/** How far an upload is. */
+/**
+ * How far an upload is.
+ *
+ * @example
+ * ```ts
+ * const show = (progress: UploadProgress): void => console.log(progress);
+ * ```
+ */
 export interface UploadProgress {
   uploadedBytes: number;
   /** Null for a stream, whose size nobody knows. */
   totalBytes: number | null;
 }
 
-/** What a reader may: `forbid` answers 403, `hide` 404 as if there were nothing. */
+/**
+ * What a reader may: `forbid` answers 403, `hide` 404 as if there were nothing.
+ *
+ * @example
+ * ```ts
+ * const decision: FileDecision = 'hide';
+ * ```
+ */
 export type FileDecision = 'allow' | 'forbid' | 'hide';
 
-/** Who may read an uploaded file. */
+/**
+ * Who may read an uploaded file.
+ *
+ * @example
+ * ```ts
+ * const access: FileAccess = { default: 'forbid' };
+ * ```
+ */
 export interface FileAccess {
   /** For whoever no rule fits. Default `allow`. */
   default?: FileDecision | undefined;
@@ -19,6 +40,14 @@ export interface FileAccess {
   rules?: { user: string; decision: FileDecision }[] | undefined;
 }
 
+/**
+ * How to store a file.
+ *
+ * @example
+ * ```ts
+ * const options: StorageUploadOptions = { timeoutMs: 60_000 };
+ * ```
+ */
 export interface StorageUploadOptions extends CallOptions {
   /** Default: the name of the file, or one made from the content type. */
   fileName?: string | undefined;

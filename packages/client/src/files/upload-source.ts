@@ -4,6 +4,11 @@ import type { BodySource } from '../transport/http-transport.ts';
 /**
  * What can be uploaded. A text is the path of a file, and a `file:` URL too; both in Node and Bun only. A stream is read once,
  * with one part of it in memory.
+ *
+ * @example
+ * ```ts
+ * const content: UploadContent = new Blob(['hello'], { type: 'text/plain' });
+ * ```
  */
 export type UploadContent =
   | Blob

@@ -17,14 +17,37 @@ import { Listing } from '../transport/listing.ts';
 import { environmentField, fullAlias } from './alias.ts';
 import type { MetricsReader } from './metrics.ts';
 
-/** How a change of revision reaches the runners. */
+/**
+ * How a change of revision reaches the runners.
+ *
+ * @example
+ * ```ts
+ * const strategy: DeploymentStrategyName = 'rolling';
+ * ```
+ */
 export type DeploymentStrategyName = 'recreate' | 'rolling';
 
+/**
+ * Which apps to list.
+ *
+ * @example
+ * ```ts
+ * const options: AppsListOptions = { filter: 'stable', environmentName: 'staging' };
+ * ```
+ */
 export interface AppsListOptions extends EnvironmentCallOptions {
   /** Only apps whose full name contains this text. */
   filter?: string | undefined;
 }
 
+/**
+ * Which runners of an app to list.
+ *
+ * @example
+ * ```ts
+ * const options: AppsRunnersOptions = { since: new Date(Date.now() - 600_000), state: ['IDLE', 'TERMINATED'] };
+ * ```
+ */
 export interface AppsRunnersOptions extends EnvironmentCallOptions {
   /** Also runners that ended after this time (at most a day ago). */
   since?: Date | undefined;
@@ -32,7 +55,14 @@ export interface AppsRunnersOptions extends EnvironmentCallOptions {
   state?: readonly RunnerState[] | undefined;
 }
 
-/** Seconds and counts. What is left out stays as it is; lists replace the old ones and cannot be emptied. */
+/**
+ * Seconds and counts. What is left out stays as it is; lists replace the old ones and cannot be emptied.
+ *
+ * @example
+ * ```ts
+ * const options: AppsScaleOptions = { keepAlive: 300, maxConcurrency: 10, machineTypes: ['GPU-H100'] };
+ * ```
+ */
 export interface AppsScaleOptions extends EnvironmentCallOptions {
   /** Idle seconds after which a runner ends. */
   keepAlive?: number | undefined;
@@ -60,11 +90,27 @@ export interface AppsScaleOptions extends EnvironmentCallOptions {
   regions?: readonly string[] | undefined;
 }
 
+/**
+ * How to replace runners.
+ *
+ * @example
+ * ```ts
+ * const options: AppsRolloutOptions = { force: true };
+ * ```
+ */
 export interface AppsRolloutOptions extends EnvironmentCallOptions {
   /** End the runners at once instead of letting them finish. Default `false`. */
   force?: boolean | undefined;
 }
 
+/**
+ * How an app moves to another revision.
+ *
+ * @example
+ * ```ts
+ * const options: AppsSetRevisionOptions = { auth: 'shared', strategy: 'rolling' };
+ * ```
+ */
 export interface AppsSetRevisionOptions extends EnvironmentCallOptions {
   /** Default: as it is. */
   auth?: AuthMode | undefined;
@@ -94,7 +140,16 @@ export class AppsNamespace {
     this.#metrics = metrics;
   }
 
-  /** The apps of an environment, in the server's order. */
+  /**
+   * The apps of an environment, in the server's order.
+   *
+   * @example
+   * ```ts
+   * const apps = await client.apps.list({ filter: 'stable' });
+   * console.log(apps.length);
+   * for await (const app of client.apps.list()) console.log(app.alias, app.activeRunners);
+   * ```
+   */
   list(options: AppsListOptions = {}): Listing<AppInfo> {
     return new Listing(async () => {
       const answer = await this.#rpc.read(options, (controller, rpc) =>
@@ -105,7 +160,14 @@ export class AppsNamespace {
     });
   }
 
-  /** The runners of an app, those that wait for a machine too. */
+  /**
+   * The runners of an app, those that wait for a machine too.
+   *
+   * @example
+   * ```ts
+   * for (const runner of await client.apps.runners('my-app')) console.log(runner.runnerId, runner.state);
+   * ```
+   */
   runners(appName: string, options: AppsRunnersOptions = {}): Listing<RunnerInfo> {
     const alias = fullAlias(appName, options.environmentName);
     return new Listing(async () => {
@@ -124,7 +186,15 @@ export class AppsNamespace {
     });
   }
 
-  /** Changes scale settings and returns all of them. */
+  /**
+   * Changes scale settings and returns all of them.
+   *
+   * @example
+   * ```ts
+   * const app = await client.apps.scale('my-app', { keepAlive: 300, maxConcurrency: 10 });
+   * console.log(app.keepAlive);
+   * ```
+   */
   async scale(appName: string, options: AppsScaleOptions): Promise<AppInfo> {
     const { signal, timeoutMs, environmentName, machineTypes, regions, scalingDelay, ...numbers } = options;
     const given = Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== undefined));
@@ -144,7 +214,14 @@ export class AppsNamespace {
     return toAppInfo(required(answer.aliasInfo, 'the changed app'));
   }
 
-  /** Replaces all runners by new ones of the same revision. */
+  /**
+   * Replaces all runners by new ones of the same revision.
+   *
+   * @example
+   * ```ts
+   * await client.apps.rollout('my-app', { force: false });
+   * ```
+   */
   async rollout(appName: string, options: AppsRolloutOptions = {}): Promise<void> {
     await this.#rpc.change(options, (controller, rpc) =>
       controller.rolloutApplication(
@@ -158,12 +235,27 @@ export class AppsNamespace {
     );
   }
 
-  /** GPUs that an app uses now. */
+  /**
+   * GPUs that an app uses now.
+   *
+   * @example
+   * ```ts
+   * const { gpus, total } = await client.apps.gpus('my-app');
+   * console.log(gpus['H100'] ?? 0, total);
+   * ```
+   */
   async gpus(appName: string, options: CallOptions = {}): Promise<GpuCounts> {
     return toGpuCounts(await this.#metrics.gpusOfApp(appName, options));
   }
 
-  /** Revisions of an app, or of all apps when no name is given. */
+  /**
+   * Revisions of an app, or of all apps when no name is given.
+   *
+   * @example
+   * ```ts
+   * for (const revision of await client.apps.revisions('my-app')) console.log(revision.applicationId, revision.createdAt);
+   * ```
+   */
   revisions(appName?: string, options: EnvironmentCallOptions = {}): Listing<RevisionInfo> {
     return new Listing(async () => {
       const answer = await this.#rpc.read(options, (controller, rpc) =>
@@ -179,7 +271,15 @@ export class AppsNamespace {
     });
   }
 
-  /** Points an app to another of its revisions. */
+  /**
+   * Points an app to another of its revisions.
+   *
+   * @example
+   * ```ts
+   * const [, previous] = await client.apps.revisions('my-app');
+   * if (previous) await client.apps.setRevision('my-app', previous.applicationId, { strategy: 'rolling' });
+   * ```
+   */
   async setRevision(appName: string, revision: string, options: AppsSetRevisionOptions = {}): Promise<AppInfo> {
     const answer = await this.#rpc.change(options, (controller, rpc) =>
       controller.setAlias(
@@ -196,7 +296,15 @@ export class AppsNamespace {
     return toAppInfo(required(answer.aliasInfo, 'the changed app'));
   }
 
-  /** Takes the app away from callers and ends its runners. Returns the revision it pointed to, `null` when there was no such app. */
+  /**
+   * Takes the app away from callers and ends its runners. Returns the revision it pointed to, `null` when there was no such app.
+   *
+   * @example
+   * ```ts
+   * const revision = await client.apps.delete('my-app');
+   * console.log(revision ?? 'there was no such app');
+   * ```
+   */
   async delete(appName: string, options: EnvironmentCallOptions = {}): Promise<string | null> {
     try {
       const answer = await this.#rpc.change(options, (controller, rpc) =>
@@ -212,7 +320,14 @@ export class AppsNamespace {
     }
   }
 
-  /** Deletes a revision. */
+  /**
+   * Deletes a revision.
+   *
+   * @example
+   * ```ts
+   * await client.apps.deleteRevision('1f0c1f5e-6a4d-4b7a-9d55-3d3f4f0c8a11');
+   * ```
+   */
   async deleteRevision(revision: string, options: CallOptions = {}): Promise<void> {
     await this.#rpc.change(options, (controller, rpc) =>
       controller.deleteApplication({ applicationId: revision }, rpc),

@@ -4,11 +4,27 @@ import type { GrpcConnection } from '../transport/grpc-connection.ts';
 import { Listing } from '../transport/listing.ts';
 import { required } from './apps.ts';
 
+/**
+ * What an environment may be given.
+ *
+ * @example
+ * ```ts
+ * const options: EnvironmentsCreateOptions = { description: 'before production' };
+ * ```
+ */
 export interface EnvironmentsCreateOptions extends CallOptions {
   description?: string | undefined;
 }
 
-/** Deployment environments of the account: `fal environments …`. */
+/**
+ * Deployment environments of the account: `fal environments …`.
+ *
+ * @example
+ * ```ts
+ * await client.environments.create('staging');
+ * await client.deploy('app.py', { environmentName: 'staging' });
+ * ```
+ */
 export class EnvironmentsNamespace {
   readonly #rpc: GrpcConnection;
 
@@ -17,7 +33,15 @@ export class EnvironmentsNamespace {
     this.#rpc = rpc;
   }
 
-  /** Makes an environment; a taken name is an error with code `already_exists`. */
+  /**
+   * Makes an environment; a taken name is an error with code `already_exists`.
+   *
+   * @example
+   * ```ts
+   * const { name } = await client.environments.create('staging', { description: 'before production' });
+   * console.log(name);
+   * ```
+   */
   async create(name: string, options: EnvironmentsCreateOptions = {}): Promise<EnvironmentInfo> {
     const answer = await this.#rpc.change(options, (controller, rpc) =>
       controller.createEnvironment(
@@ -28,6 +52,14 @@ export class EnvironmentsNamespace {
     return toEnvironmentInfo(required(answer.environment, 'the new environment'));
   }
 
+  /**
+   * The environments of the account, `main` first.
+   *
+   * @example
+   * ```ts
+   * for (const environment of await client.environments.list()) console.log(environment.name, environment.isDefault);
+   * ```
+   */
   list(options: CallOptions = {}): Listing<EnvironmentInfo> {
     return new Listing(async () => {
       const answer = await this.#rpc.read(options, (controller, rpc) => controller.listEnvironments({}, rpc));
@@ -35,7 +67,14 @@ export class EnvironmentsNamespace {
     });
   }
 
-  /** Deletes an environment with all its apps and secrets. */
+  /**
+   * Deletes an environment with all its apps and secrets.
+   *
+   * @example
+   * ```ts
+   * await client.environments.delete('staging');
+   * ```
+   */
   async delete(name: string, options: CallOptions = {}): Promise<void> {
     await this.#rpc.change(options, (controller, rpc) => controller.deleteEnvironment({ name }, rpc));
   }

@@ -4,7 +4,14 @@ import type { CallOptions } from '../transport/call-options.ts';
 import type { GrpcConnection } from '../transport/grpc-connection.ts';
 import { Listing } from '../transport/listing.ts';
 
-/** What a new key may do: exactly one of `scope`, `preset` and `permissions`. */
+/**
+ * What a new key may do: exactly one of `scope`, `preset` and `permissions`.
+ *
+ * @example
+ * ```ts
+ * const options: KeysCreateOptions = { preset: 'DEPLOY', description: 'continuous integration' };
+ * ```
+ */
 export interface KeysCreateOptions extends CallOptions {
   /** `admin` is the preset FULL, `api` the preset API. Upper case is taken as well. */
   scope?: KeyScope | Uppercase<KeyScope> | undefined;
@@ -45,7 +52,15 @@ export class KeysNamespace {
     this.#rpc = rpc;
   }
 
-  /** Makes a key. Its secret is in the answer and nowhere else. */
+  /**
+   * Makes a key. Its secret is in the answer and nowhere else.
+   *
+   * @example
+   * ```ts
+   * const { keyId, keySecret } = await client.keys.create({ scope: 'api', description: 'the web shop' });
+   * console.log(keyId, keySecret.length);
+   * ```
+   */
   async create(options: KeysCreateOptions): Promise<CreatedKey> {
     const grant = grantOf(options);
     const answer = await this.#rpc.change(options, (controller, rpc) =>
@@ -57,6 +72,14 @@ export class KeysNamespace {
     return { keyId: answer.keyId, keySecret: answer.keySecret };
   }
 
+  /**
+   * The keys of the account, without their secrets.
+   *
+   * @example
+   * ```ts
+   * for await (const key of client.keys.list()) console.log(key.keyId, key.scope, key.description);
+   * ```
+   */
   list(options: CallOptions = {}): Listing<KeyInfo> {
     return new Listing(async () => {
       const answer = await this.#rpc.read(options, (controller, rpc) => controller.listUserKeys({}, rpc));
@@ -64,7 +87,14 @@ export class KeysNamespace {
     });
   }
 
-  /** Makes a key useless, at once. */
+  /**
+   * Makes a key useless, at once.
+   *
+   * @example
+   * ```ts
+   * await client.keys.revoke('1f0c1f5e-6a4d-4b7a-9d55-3d3f4f0c8a11');
+   * ```
+   */
   async revoke(keyId: string, options: CallOptions = {}): Promise<void> {
     await this.#rpc.change(options, (controller, rpc) => controller.revokeUserKey({ keyId }, rpc));
   }

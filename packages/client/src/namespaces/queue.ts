@@ -4,24 +4,55 @@ import type { HttpClient } from '../transport/http-client.ts';
 import { ConfigurationError } from '../errors/client-error.ts';
 import type { AccountsNamespace } from './accounts.ts';
 
-/** How many requests wait for an app. */
+/**
+ * How many requests wait for an app.
+ *
+ * @example
+ * ```ts
+ * const queue: QueueSize = await client.queue.size('my-app', { byUser: true });
+ * console.log(queue.size, queue.byUser);
+ * ```
+ */
 export interface QueueSize {
   size: number;
   /** By caller; only when asked for. */
   byUser: Record<string, number> | null;
 }
 
+/**
+ * How to count.
+ *
+ * @example
+ * ```ts
+ * const options: QueueSizeOptions = { byUser: true };
+ * ```
+ */
 export interface QueueSizeOptions extends CallOptions {
   /** Count by caller too. Default `false`. */
   byUser?: boolean | undefined;
 }
 
+/**
+ * Which requests to remove.
+ *
+ * @example
+ * ```ts
+ * const options: QueueFlushOptions = { callerUserId: 'user-id' };
+ * ```
+ */
 export interface QueueFlushOptions extends CallOptions {
   /** Only requests of this caller. */
   callerUserId?: string | undefined;
 }
 
-/** Waiting requests of the account's own apps: `fal queue …`. The name is without owner, with `--<environment>` outside main. */
+/**
+ * Waiting requests of the account's own apps: `fal queue …`. The name is without owner, with `--<environment>` outside main.
+ *
+ * @example
+ * ```ts
+ * if ((await client.queue.size('my-app')).size > 1000) await client.queue.flush('my-app');
+ * ```
+ */
 export class QueueNamespace {
   readonly #settings: Settings;
   readonly #http: HttpClient;
@@ -34,6 +65,15 @@ export class QueueNamespace {
     this.#accounts = accounts;
   }
 
+  /**
+   * How many requests wait.
+   *
+   * @example
+   * ```ts
+   * const { size } = await client.queue.size('my-app');
+   * console.log(size);
+   * ```
+   */
   async size(appName: string, options: QueueSizeOptions = {}): Promise<QueueSize> {
     const url = await this.#url(appName, options);
     const answer = (await this.#http.json(options.byUser ? `${url}?by_user=true` : url, options)) as Record<
@@ -47,7 +87,14 @@ export class QueueNamespace {
     };
   }
 
-  /** Removes the requests that wait; those being worked on go on. */
+  /**
+   * Removes the requests that wait; those being worked on go on.
+   *
+   * @example
+   * ```ts
+   * await client.queue.flush('my-app--staging');
+   * ```
+   */
   async flush(appName: string, options: QueueFlushOptions = {}): Promise<void> {
     const url = await this.#url(appName, options);
     const query =

@@ -5,7 +5,15 @@ import { answerError, type HttpClient } from '../transport/http-client.ts';
 import { Listing } from '../transport/listing.ts';
 import { readServerSentEvents } from '../transport/server-sent-events.ts';
 
-/** One line of a log. */
+/**
+ * One line of a log.
+ *
+ * @example
+ * ```ts
+ * const entries: LogEntry[] = await client.runners.logs('runner-id');
+ * console.log(entries.filter(({ level }) => level === 'error').length);
+ * ```
+ */
 export interface LogEntry {
   timestamp: Date;
   /** `trace`, `debug`, `info`, `warning`, `error`, `stdout`, `stderr`. */
@@ -16,6 +24,14 @@ export interface LogEntry {
   fields: Record<string, unknown>;
 }
 
+/**
+ * Which lines to read.
+ *
+ * @example
+ * ```ts
+ * const options: LogsOptions = { search: 'Traceback', last: 100 };
+ * ```
+ */
 export interface LogsOptions extends CallOptions {
   /** Only lines with this text. */
   search?: string | undefined;
@@ -29,6 +45,14 @@ export interface LogsOptions extends CallOptions {
   first?: number | undefined;
 }
 
+/**
+ * Which lines to follow.
+ *
+ * @example
+ * ```ts
+ * const options: FollowLogsOptions = { since: new Date(), signal: AbortSignal.timeout(60_000) };
+ * ```
+ */
 export interface FollowLogsOptions extends CallOptions {
   search?: string | undefined;
   /** Default: a minute ago. */

@@ -4,13 +4,27 @@ import { ServerError } from '../errors/client-error.ts';
 import type { CallOptions } from '../transport/call-options.ts';
 import type { GrpcConnection } from '../transport/grpc-connection.ts';
 
-/** Lines and columns of a terminal. */
+/**
+ * Lines and columns of a terminal.
+ *
+ * @example
+ * ```ts
+ * const size: TerminalSize = { height: 24, width: 80 };
+ * ```
+ */
 export interface TerminalSize {
   height: number;
   width: number;
 }
 
-/** What a person or program gives to a command in a runner. */
+/**
+ * What a person or program gives to a command in a runner.
+ *
+ * @example
+ * ```ts
+ * const options: RunnerSessionOptions = { onOutput: (data, stream) => console.log(stream, data.length) };
+ * ```
+ */
 export interface RunnerSessionOptions extends CallOptions {
   /**
    * Run it under a terminal of its own: echo, line editing, Ctrl-C as a character. Without one bytes go through as they are,

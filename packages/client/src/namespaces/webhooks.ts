@@ -12,12 +12,28 @@ import type { CallOptions } from '../transport/call-options.ts';
 import type { HttpClient } from '../transport/http-client.ts';
 import { Listing } from '../transport/listing.ts';
 
+/**
+ * Which webhooks to list.
+ *
+ * @example
+ * ```ts
+ * const options: WebhooksListOptions = { status: 'failed' };
+ * ```
+ */
 export interface WebhooksListOptions extends CallOptions {
   status?: WebhookStatus | undefined;
   /** Most webhooks, the newest. Default 100. */
   limit?: number | undefined;
 }
 
+/**
+ * How to change the key that signs webhooks.
+ *
+ * @example
+ * ```ts
+ * const options: RotateKeyOptions = { immediately: true };
+ * ```
+ */
 export interface RotateKeyOptions extends CallOptions {
   /** The old keys are withdrawn at once: one of them became known. Default `false`. */
   immediately?: boolean | undefined;
@@ -50,7 +66,14 @@ export class WebhooksNamespace {
     this.#http = http;
   }
 
-  /** Newest first. */
+  /**
+   * Newest first.
+   *
+   * @example
+   * ```ts
+   * for await (const webhook of client.webhooks.list({ status: 'failed' })) console.log(webhook.requestId);
+   * ```
+   */
   list(options: WebhooksListOptions = {}): Listing<WebhookInfo> {
     return new Listing(async () => {
       const most = options.limit ?? largestPage;
@@ -72,18 +95,39 @@ export class WebhooksNamespace {
     });
   }
 
-  /** One with its attempts, oldest first. */
+  /**
+   * One with its attempts, oldest first.
+   *
+   * @example
+   * ```ts
+   * console.log((await client.webhooks.get('request-id')).deliveries.length);
+   * ```
+   */
   async get(requestId: string, options: CallOptions = {}): Promise<Detail> {
     return toDetail(await this.#http.json(this.#url(`deliveries/${encodeURIComponent(requestId)}`), options));
   }
 
-  /** Delivers one again that has ended, with a new budget of retries. One that is pending goes on as it is. */
+  /**
+   * Delivers one again that has ended, with a new budget of retries. One that is pending goes on as it is.
+   *
+   * @example
+   * ```ts
+   * await client.webhooks.replay('request-id');
+   * ```
+   */
   async replay(requestId: string, options: CallOptions = {}): Promise<Detail> {
     const url = this.#url(`deliveries/${encodeURIComponent(requestId)}/replay`);
     return toDetail(await this.#http.json(url, { ...options, method: 'POST' }));
   }
 
-  /** The keys of the platform that receivers may meet, oldest first; for the platform's first account. */
+  /**
+   * The keys of the platform that receivers may meet, oldest first; for the platform's first account.
+   *
+   * @example
+   * ```ts
+   * for (const key of await client.webhooks.keys()) console.log(key);
+   * ```
+   */
   keys(options: CallOptions = {}): Listing<WebhookKeyInfo> {
     return new Listing(async () => {
       const { keys } = (await this.#http.json(this.#url('keys'), options)) as { keys: Row[] };
@@ -91,7 +135,14 @@ export class WebhooksNamespace {
     });
   }
 
-  /** Makes a new key, which signs once receivers had a day to see it; for the platform's first account. */
+  /**
+   * Makes a new key, which signs once receivers had a day to see it; for the platform's first account.
+   *
+   * @example
+   * ```ts
+   * console.log(await client.webhooks.rotateKey());
+   * ```
+   */
   async rotateKey({ immediately, ...options }: RotateKeyOptions = {}): Promise<WebhookKeyInfo> {
     const url = this.#url(`keys/rotate${immediately === true ? '?immediately=true' : ''}`);
     return toWebhookKeyInfo((await this.#http.json(url, { ...options, method: 'POST' })) as Row);

@@ -6,13 +6,34 @@ import {
   type UserKeyInfo,
 } from '@lanner/protocol/controller';
 
-/** The older of the two ways to say what a key may do. */
+/**
+ * The older of the two ways to say what a key may do.
+ *
+ * @example
+ * ```ts
+ * const scope: KeyScope = 'api';
+ * ```
+ */
 export type KeyScope = 'admin' | 'api';
 
-/** What a key may do, as a named bundle of permissions. */
+/**
+ * What a key may do, as a named bundle of permissions.
+ *
+ * @example
+ * ```ts
+ * const preset: KeyPreset = 'DEPLOY';
+ * ```
+ */
 export type KeyPreset = 'FULL' | 'API' | 'DEPLOY' | 'READONLY' | 'BILLING' | 'COMPUTE' | 'SERVERLESS' | 'AGENT';
 
-/** A key without its secret. */
+/**
+ * A key without its secret.
+ *
+ * @example
+ * ```ts
+ * const keys: KeyInfo[] = await client.keys.list();
+ * ```
+ */
 export interface KeyInfo {
   keyId: string;
   createdAt: Date | null;
@@ -21,13 +42,28 @@ export interface KeyInfo {
   description: string;
 }
 
-/** A new key; the secret is told this once. */
+/**
+ * A new key; the secret is told this once.
+ *
+ * @example
+ * ```ts
+ * const key: CreatedKey = await client.keys.create({ preset: 'API' });
+ * console.log(`${key.keyId}:${key.keySecret}`.length);
+ * ```
+ */
 export interface CreatedKey {
   keyId: string;
   keySecret: string;
 }
 
-/** A secret's name; its value never leaves the server. */
+/**
+ * A secret's name; its value never leaves the server.
+ *
+ * @example
+ * ```ts
+ * const secrets: SecretInfo[] = await client.secrets.list();
+ * ```
+ */
 export interface SecretInfo {
   name: string;
   createdAt: Date | null;
@@ -36,7 +72,14 @@ export interface SecretInfo {
   defaultExposed: boolean | null;
 }
 
-/** A deployment environment. */
+/**
+ * A deployment environment.
+ *
+ * @example
+ * ```ts
+ * const environments: EnvironmentInfo[] = await client.environments.list();
+ * ```
+ */
 export interface EnvironmentInfo {
   name: string;
   description: string | null;

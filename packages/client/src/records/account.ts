@@ -1,6 +1,14 @@
 import { ServerError } from '../errors/client-error.ts';
 
-/** An account a login may act for, or the one a key belongs to. */
+/**
+ * An account a login may act for, or the one a key belongs to.
+ *
+ * @example
+ * ```ts
+ * const account: AccountInfo = await client.accounts.current();
+ * console.log(account.nickname, account.isOrg);
+ * ```
+ */
 export interface AccountInfo {
   /** The first part of app ids: `nickname/app`. */
   nickname: string;

@@ -2,10 +2,25 @@ import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { ApplicationAuthMode, type AliasInfo, type ApplicationInfo } from '@lanner/protocol/controller';
 import { nameOf, type Unknown } from './known-or-number.ts';
 
-/** Who may call an app: its owner, anybody, or anybody with an account. */
+/**
+ * Who may call an app: its owner, anybody, or anybody with an account.
+ *
+ * @example
+ * ```ts
+ * const auth: AuthMode = 'shared';
+ * ```
+ */
 export type AuthMode = 'private' | 'public' | 'shared';
 
-/** Scale and time settings, in seconds and counts. */
+/**
+ * Scale and time settings, in seconds and counts.
+ *
+ * @example
+ * ```ts
+ * const scale: ScaleInfo = await client.apps.scale('my-app', { keepAlive: 300 });
+ * console.log(scale.maxConcurrency, scale.machineTypes);
+ * ```
+ */
 export interface ScaleInfo {
   keepAlive: number;
   maxConcurrency: number;
@@ -27,7 +42,15 @@ export interface ScaleInfo {
   environmentName: string;
 }
 
-/** A deployed app: a name that points to a revision. */
+/**
+ * A deployed app: a name that points to a revision.
+ *
+ * @example
+ * ```ts
+ * const apps: AppInfo[] = await client.apps.list();
+ * console.log(apps.filter(({ isRolling }) => isRolling).length);
+ * ```
+ */
 export interface AppInfo extends ScaleInfo {
   /** Its name, with `--<environment>` outside main, without owner. */
   alias: string;
@@ -37,7 +60,15 @@ export interface AppInfo extends ScaleInfo {
   isRolling: boolean;
 }
 
-/** One immutable deploy of an app. */
+/**
+ * One immutable deploy of an app.
+ *
+ * @example
+ * ```ts
+ * const revisions: RevisionInfo[] = await client.apps.revisions('my-app');
+ * console.log(revisions[0]?.createdAt);
+ * ```
+ */
 export interface RevisionInfo extends ScaleInfo {
   /** The revision; what `setRevision` and `deleteRevision` take. */
   applicationId: string;

@@ -1,4 +1,12 @@
-/** GPUs in use by their short names, most first. */
+/**
+ * GPUs in use by their short names, most first.
+ *
+ * @example
+ * ```ts
+ * const counts: GpuCounts = await client.runners.gpus();
+ * console.log(counts.gpus['H100'] ?? 0, counts.total);
+ * ```
+ */
 export interface GpuCounts {
   gpus: Record<string, number>;
   total: number;

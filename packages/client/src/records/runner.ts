@@ -5,7 +5,14 @@ import {
 } from '@lanner/protocol/controller';
 import { nameOf, type Unknown } from './known-or-number.ts';
 
-/** What a runner is doing. `DEAD` is the older word for `TERMINATED`. */
+/**
+ * What a runner is doing. `DEAD` is the older word for `TERMINATED`.
+ *
+ * @example
+ * ```ts
+ * const ended: RunnerState[] = ['TERMINATED', 'DEAD'];
+ * ```
+ */
 export type RunnerState =
   | 'RUNNING'
   | 'PENDING'
@@ -18,17 +25,41 @@ export type RunnerState =
   | 'IDLE'
   | 'CRASH_BACKOFF';
 
-/** Whether a runner is being replaced by another. */
+/**
+ * Whether a runner is being replaced by another.
+ *
+ * @example
+ * ```ts
+ * const replaced: ReplaceState = 'DID_REPLACE';
+ * ```
+ */
 export type ReplaceState = 'NO_REPLACE' | 'WILL_REPLACE' | 'DID_REPLACE';
 
-/** A request that a runner has in hand. */
+/**
+ * A request that a runner has in hand.
+ *
+ * @example
+ * ```ts
+ * const [runner] = await client.runners.list();
+ * const leases: RunnerLease[] = runner?.leases ?? [];
+ * console.log(leases.map(({ requestId }) => requestId));
+ * ```
+ */
 export interface RunnerLease {
   requestId: string | null;
   callerUserId: string | null;
   leasedAt: Date | null;
 }
 
-/** One process or container of an app. */
+/**
+ * One process or container of an app.
+ *
+ * @example
+ * ```ts
+ * const runners: RunnerInfo[] = await client.runners.list();
+ * console.log(runners.map(({ alias, state, uptime }) => [alias, state, uptime]));
+ * ```
+ */
 export interface RunnerInfo {
   runnerId: string;
   /** App it belongs to, without owner. */

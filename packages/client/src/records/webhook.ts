@@ -1,7 +1,21 @@
-/** Where a webhook stands: `pending` until it is accepted, or given up. */
+/**
+ * Where a webhook stands: `pending` until it is accepted, or given up.
+ *
+ * @example
+ * ```ts
+ * const status: WebhookStatus = 'failed';
+ * ```
+ */
 export type WebhookStatus = 'pending' | 'delivered' | 'failed';
 
-/** A webhook of a request that has ended. */
+/**
+ * A webhook of a request that has ended.
+ *
+ * @example
+ * ```ts
+ * const webhooks: WebhookInfo[] = await client.webhooks.list();
+ * ```
+ */
 export interface WebhookInfo {
   requestId: string;
   /** `owner/app`. */
@@ -16,7 +30,14 @@ export interface WebhookInfo {
   endedAt: Date | null;
 }
 
-/** One try to deliver a webhook. */
+/**
+ * One try to deliver a webhook.
+ *
+ * @example
+ * ```ts
+ * const attempts: WebhookAttempt[] = (await client.webhooks.get('request-id')).deliveries;
+ * ```
+ */
 export interface WebhookAttempt {
   /** From 1 on. */
   attempt: number;
@@ -28,7 +49,14 @@ export interface WebhookAttempt {
   error: string | null;
 }
 
-/** A key that webhooks are signed with. */
+/**
+ * A key that webhooks are signed with.
+ *
+ * @example
+ * ```ts
+ * const keys: WebhookKeyInfo[] = await client.webhooks.keys();
+ * ```
+ */
 export interface WebhookKeyInfo {
   keyId: string;
   createdAt: Date;

@@ -1,4 +1,12 @@
-/** The variables of a process; `process.env` unless a caller passes its own. */
+/**
+ * The variables of a process; `process.env` unless a caller passes its own.
+ *
+ * @example
+ * ```ts
+ * const environment: Environment = { FAL_GRPC_HOST: 'localhost:8443', FAL_KEY: 'key-id:key-secret' };
+ * const other = new ServerlessClient({ environment });
+ * ```
+ */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**

@@ -5,7 +5,15 @@ import { chooseHost } from './hosts.ts';
 import { processEnvironment } from './process-environment.ts';
 import { createSettings, profileFor, profileHost, type SettingsInput } from './settings.ts';
 
-/** Where a client would go, and as whom. Holds no secret. */
+/**
+ * Where a client would go, and as whom. Holds no secret.
+ *
+ * @example
+ * ```ts
+ * const report: SettingsReport = inspectSettings();
+ * console.log(report);
+ * ```
+ */
 export interface SettingsReport {
   /** gRPC host. */
   host: string;

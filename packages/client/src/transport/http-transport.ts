@@ -14,7 +14,18 @@ export interface BodySource {
   pieces(): AsyncIterable<Uint8Array>;
 }
 
-/** The part of `fetch` we need; the default one speaks over Node's own HTTP so that private authorities can be trusted. */
+/**
+ * The part of `fetch` we need; the default one speaks over Node's own HTTP so that private authorities can be trusted.
+ *
+ * @example
+ * ```ts
+ * const logged: Fetch = (url, init) => {
+ *   console.log(init.method, url);
+ *   return fetch(url, init as RequestInit);
+ * };
+ * const other = new ServerlessClient({ fetch: logged });
+ * ```
+ */
 export type Fetch = (
   url: string,
   init: { method: string; headers: Record<string, string>; body?: string | Uint8Array; signal?: AbortSignal },

@@ -1,6 +1,13 @@
 /**
  * A list that is fetched when it is awaited or looped over: `await client.apps.list()` is an array,
  * `for await (const app of client.apps.list())` goes through it. Fetched once, however often it is read.
+ *
+ * @example
+ * ```ts
+ * const keys: Listing<KeyInfo> = client.keys.list();
+ * console.log((await keys).length);
+ * for await (const key of keys) console.log(key.keyId);
+ * ```
  */
 export class Listing<T> implements PromiseLike<T[]>, AsyncIterable<T> {
   readonly #fetch: () => Promise<T[]>;
@@ -11,6 +18,14 @@ export class Listing<T> implements PromiseLike<T[]>, AsyncIterable<T> {
     this.#fetch = fetch;
   }
 
+  /**
+   * The items as an array: what `await` calls.
+   *
+   * @example
+   * ```ts
+   * console.log((await client.keys.list()).length);
+   * ```
+   */
   // oxlint-disable-next-line unicorn/no-thenable -- a list that can be awaited is the point
   then<A = T[], B = never>(
     fulfilled?: ((items: T[]) => A | PromiseLike<A>) | null,
@@ -20,6 +35,14 @@ export class Listing<T> implements PromiseLike<T[]>, AsyncIterable<T> {
     return this.#items.then(fulfilled, rejected);
   }
 
+  /**
+   * Goes through the items.
+   *
+   * @example
+   * ```ts
+   * for await (const key of client.keys.list()) console.log(key.keyId);
+   * ```
+   */
   async *[Symbol.asyncIterator](): AsyncIterator<T> {
     yield* await this;
   }

@@ -1,19 +1,43 @@
 import { KeySet, type VerificationKey } from './key-set.ts';
 import { WebhookVerificationError } from './verification-error.ts';
 
-/** Headers as `Request` has them, or as Node's `IncomingMessage` does. */
+/**
+ * Headers as `Request` has them, or as Node's `IncomingMessage` does.
+ *
+ * @example
+ * ```ts
+ * const headers: WebhookHeaders = { 'x-fal-webhook-request-id': 'request-id' };
+ * ```
+ */
 export type WebhookHeaders =
   | { get(name: string): string | null }
   | Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** A webhook as it arrived. */
+/**
+ * A webhook as it arrived.
+ *
+ * @example
+ * ```ts
+ * const received = async (request: Request): Promise<WebhookDelivery> => ({
+ *   headers: request.headers,
+ *   body: await request.arrayBuffer(),
+ * });
+ * ```
+ */
 export interface WebhookDelivery {
   headers: WebhookHeaders;
   /** The raw body: what was parsed and printed again is not what was signed. */
   body: string | Uint8Array | ArrayBuffer;
 }
 
-/** What a webhook tells. */
+/**
+ * What a webhook tells.
+ *
+ * @example
+ * ```ts
+ * const show = (event: WebhookEvent<{ images: string[] }>): void => console.log(event.requestId, event.payload?.images);
+ * ```
+ */
 export interface WebhookEvent<Payload = unknown> {
   /** Tells repetitions: a webhook may come more than once. */
   requestId: string;
@@ -31,6 +55,14 @@ export interface WebhookEvent<Payload = unknown> {
   sentAt: Date;
 }
 
+/**
+ * Where the keys are, and how strict to be.
+ *
+ * @example
+ * ```ts
+ * const options: WebhookVerifierOptions = { jwksUrl: 'https://rest.lanner.example/.well-known/jwks.json' };
+ * ```
+ */
 export interface WebhookVerifierOptions {
   /** Key set of the platform: `https://<REST host>/.well-known/jwks.json`. */
   jwksUrl: string;
@@ -48,6 +80,7 @@ export interface WebhookVerifierOptions {
  * Checks where webhooks come from. Uses the Web's own cryptography only, so it runs in Node, in browsers' service workers and on
  * edge runtimes. Make one and keep it: it holds the key set.
  *
+ * @example
  * ```ts
  * import { WebhookVerifier } from '@lanner/client/webhooks';
  *
@@ -84,6 +117,13 @@ export class WebhookVerifier {
    * What a webhook tells, once it is sure that the platform sent it: Ed25519 over request id, user id, timestamp and the SHA-256 of
    * the body, made by any key of the set. An unknown key makes the set be fetched anew, once a minute at most.
    * @throws WebhookVerificationError with a `code`.
+   *
+   * @example
+   * ```ts
+   * const verifier = new WebhookVerifier({ jwksUrl: 'https://rest.lanner.example/.well-known/jwks.json' });
+   * export const receive = async (request: Request): Promise<string> =>
+   *   (await verifier.verify({ headers: request.headers, body: await request.arrayBuffer() })).requestId;
+   * ```
    */
   async verify<Payload = unknown>({ headers, body }: WebhookDelivery): Promise<WebhookEvent<Payload>> {
     const requestId = readHeader(headers, 'x-fal-webhook-request-id');
@@ -124,6 +164,7 @@ const mostVerifiers = 10;
 /**
  * {@link WebhookVerifier.verify} with a verifier that is kept for the next call with the same `jwksUrl` and tolerance.
  *
+ * @example
  * ```ts
  * import { verifyWebhook, WebhookVerificationError } from '@lanner/client/webhooks';
  *
