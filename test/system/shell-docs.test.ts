@@ -1,4 +1,4 @@
-/** docs/queue.md, docs/webhooks.md, docs/metrics.md and docs/files.md as somebody follows them: every command runs, in order, in one shell. */
+/** The guides in docs/ that use curl, as somebody follows them: every command runs, in order, in one shell. */
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
@@ -30,7 +30,7 @@ describe('the guides that use a shell', () => {
     await mkdir(join(repositoryRoot, '.cache'), { recursive: true });
     // Inside the repository, so that the name of the package means ours.
     folder = await mkdtemp(join(repositoryRoot, '.cache/shell-docs-'));
-    const guides = ['queue', 'webhooks', 'metrics', 'files'].map((name) => join(repositoryRoot, `docs/${name}.md`));
+    const guides = ['queue', 'webhooks', 'metrics', 'files', 'workflows'].map((name) => join(repositoryRoot, `docs/${name}.md`));
     blocks = (await Promise.all(guides.map((path) => readFile(path, 'utf8')))).flatMap(blocksOf);
     await writeFile(join(folder, 'package.json'), '{"type":"module"}');
     for (const { text } of blocks) {
