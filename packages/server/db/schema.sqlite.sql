@@ -295,9 +295,13 @@ CREATE TABLE webhook_deliveries (
 
 CREATE INDEX webhook_deliveries_by_account ON webhook_deliveries (account_id, number);
 
+CREATE INDEX webhook_deliveries_by_state ON webhook_deliveries (account_id, state, number);
+
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (receiver, next_attempt_at_ms, number) WHERE state = 'pending';
 
 CREATE INDEX webhook_deliveries_ended ON webhook_deliveries (ended_at_ms) WHERE ended_at_ms IS NOT NULL;
+
+CREATE INDEX webhook_deliveries_pending ON webhook_deliveries (number) WHERE state = 'pending';
 
 CREATE TABLE webhook_keys (
   number INTEGER PRIMARY KEY,

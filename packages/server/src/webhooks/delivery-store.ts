@@ -25,6 +25,6 @@ export interface DeliveryStore {
   listAttempts(number: number): Promise<DeliveryAttempt[]>;
   /** Removes at most `limit` deliveries that ended before. Resolves with how many. */
   sweep(endedBeforeMs: number, limit: number): Promise<number>;
-  /** How many are pending, and since when the oldest. */
+  /** How many are pending, counted up to 100,000, and since when the oldest. */
   backlog(): Promise<{ pending: number; oldestAtMs: number | null }>;
 }

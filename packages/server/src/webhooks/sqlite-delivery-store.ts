@@ -20,6 +20,7 @@ interface DeliveryRow {
 }
 
 const mostAttemptsListed = 100;
+const mostCounted = 100_000;
 
 /** The outbox in SQLite. */
 export function createSqliteDeliveryStore(database: Database): DeliveryStore {
@@ -27,7 +28,15 @@ export function createSqliteDeliveryStore(database: Database): DeliveryStore {
     listReceivers: () =>
       database.read((connection) =>
         connection
-          .all<{ receiver: string }>(`SELECT DISTINCT receiver FROM webhook_deliveries WHERE state = 'pending'`)
+          .all<{ receiver: string }>(
+            // From one receiver to the next in the index: their backlogs may be long.
+            `WITH RECURSIVE step (receiver) AS (
+               SELECT min(receiver) FROM webhook_deliveries WHERE state = 'pending'
+               UNION ALL
+               SELECT (SELECT min(receiver) FROM webhook_deliveries WHERE state = 'pending' AND receiver > step.receiver)
+               FROM step WHERE step.receiver IS NOT NULL)
+             SELECT receiver FROM step WHERE receiver IS NOT NULL`,
+          )
           .map(({ receiver }) => receiver),
       ),
 
@@ -105,19 +114,26 @@ export function createSqliteDeliveryStore(database: Database): DeliveryStore {
       }),
 
     list: (accountId, { state, beforeNumber, limit }) =>
-      database.read((connection) =>
-        connection
-          .all<DeliveryRow>(
-            `SELECT * FROM webhook_deliveries
-             WHERE account_id = ?1 AND (?2 IS NULL OR number < ?2) AND (?3 IS NULL OR state = ?3)
-             ORDER BY number DESC LIMIT ?4`,
-            accountId,
-            beforeNumber,
-            state,
-            limit,
-          )
-          .map(toDelivery),
-      ),
+      database.read((connection) => {
+        const before = beforeNumber ?? Number.MAX_SAFE_INTEGER;
+        const rows =
+          state === null
+            ? connection.all<DeliveryRow>(
+                'SELECT * FROM webhook_deliveries WHERE account_id = ? AND number < ? ORDER BY number DESC LIMIT ?',
+                accountId,
+                before,
+                limit,
+              )
+            : connection.all<DeliveryRow>(
+                `SELECT * FROM webhook_deliveries WHERE account_id = ? AND state = ? AND number < ?
+                 ORDER BY number DESC LIMIT ?`,
+                accountId,
+                state,
+                before,
+                limit,
+              );
+        return rows.map(toDelivery);
+      }),
 
     listAttempts: (number) =>
       database.read((connection) =>
@@ -144,10 +160,14 @@ export function createSqliteDeliveryStore(database: Database): DeliveryStore {
 
     backlog: () =>
       database.read((connection) => {
-        const row = connection.get<{ pending: number; oldestAtMs: number | null }>(
-          `SELECT count(*) AS pending, min(created_at_ms) AS oldestAtMs FROM webhook_deliveries WHERE state = 'pending'`,
+        const { pending } = connection.get<{ pending: number }>(
+          `SELECT count(*) AS pending FROM (SELECT 1 FROM webhook_deliveries WHERE state = 'pending' LIMIT ?)`,
+          mostCounted,
         )!;
-        return { ...row };
+        const oldest = connection.get<{ atMs: number }>(
+          `SELECT created_at_ms AS atMs FROM webhook_deliveries WHERE state = 'pending' ORDER BY number LIMIT 1`,
+        );
+        return { pending, oldestAtMs: oldest?.atMs ?? null };
       }),
   };
 }

