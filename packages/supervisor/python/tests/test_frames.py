@@ -88,7 +88,7 @@ class Lines(unittest.TestCase):
 
     def test_bytes_that_are_no_utf8_are_shown_escaped(self):
         parser = FrameParser()
-        (header,) = parser.feed(encode_log_frames("stdout", [b'\xff"q"']))
+        (header,) = parser.feed(encode_log_frames("stdout", [b'\xff"q"'], b"\0mark\0"))
         self.assertEqual(header["line"], '\\xff"q"')
         self.assertEqual((header["stream"], header["level"], header["source"]), ("stdout", "stdout", "user"))
 
