@@ -30,7 +30,9 @@ describe('the guides that use a shell', () => {
     await mkdir(join(repositoryRoot, '.cache'), { recursive: true });
     // Inside the repository, so that the name of the package means ours.
     folder = await mkdtemp(join(repositoryRoot, '.cache/shell-docs-'));
-    const guides = ['queue', 'webhooks', 'metrics', 'files', 'workflows'].map((name) => join(repositoryRoot, `docs/${name}.md`));
+    const guides = ['queue', 'webhooks', 'metrics', 'files', 'workflows'].map((name) =>
+      join(repositoryRoot, `docs/${name}.md`),
+    );
     blocks = (await Promise.all(guides.map((path) => readFile(path, 'utf8')))).flatMap(blocksOf);
     await writeFile(join(folder, 'package.json'), '{"type":"module"}');
     for (const { text } of blocks) {

@@ -1,5 +1,5 @@
 import type { Json } from '@lanner/protocol';
-import type { WorkflowContents, WorkflowNode } from './definition.ts';
+import type { WorkflowContents, WorkflowNode } from './contents-schema.ts';
 import { findReferences } from './references.ts';
 
 /** Name of the variable that holds what the caller sent. */

@@ -1,5 +1,5 @@
 import { isLannerError, LannerError, type Json } from '@lanner/protocol';
-import type { WorkflowNode } from './definition.ts';
+import type { WorkflowNode } from './contents-schema.ts';
 import { inputVariable, type WorkflowGraph } from './graph.ts';
 import { planSteps, type StepState } from './plan-steps.ts';
 import { hydrate, ReferenceProblem } from './references.ts';
