@@ -147,6 +147,55 @@ describe('attempts', () => {
     await gone.promise;
   });
 
+  it('uses connections again, but none that the app may have closed', async () => {
+    let connections = 0;
+    const server = createServer((_, response) => response.end('ok'));
+    server.on('connection', () => (connections += 1));
+    const port = await listen(server);
+    const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10));
+    for (let count = 0; count < 5; count += 1) {
+      await outcomeOf(start(port));
+      await pause();
+    }
+    assert.equal(connections, 1);
+    // One that closes after each answer and says nothing about it.
+    const silent = await listen(
+      createTcpServer((socket) => {
+        connections += 1;
+        socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'));
+      }),
+    );
+    connections = 0;
+    for (let count = 0; count < 20; count += 1) {
+      const outcome = await outcomeOf(start(silent));
+      assert.ok(outcome.kind === 'answered' && outcome.status === 200);
+      if (count % 4 === 0) await pause();
+    }
+    assert.equal(connections, 20);
+  });
+
+  it('opens new connections to an app that cut one in use', async () => {
+    let connections = 0;
+    const port = await listen(
+      createTcpServer((socket) => {
+        connections += 1;
+        let requests = 0;
+        socket.on('data', () => {
+          requests += 1;
+          if (requests === 1) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
+          else socket.destroy();
+        });
+      }),
+    );
+    const ends: string[] = [];
+    for (let count = 0; count < 4; count += 1) {
+      ends.push(await failureOf(start(port)));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert.deepEqual(ends, ['answered', 'disconnected', 'answered', 'answered']);
+    assert.equal(connections, 3);
+  });
+
   it('tells how an app fails to answer', async () => {
     const closed = await listen(createTcpServer());
     await new Promise((resolve) => servers.pop()!.close(resolve));

@@ -8,6 +8,7 @@ import {
 import type { EventLog } from '../events/event-log.ts';
 import type { ResultSpool } from '../events/result-spool.ts';
 import type { Log } from '../lib/log.ts';
+import { AppConnections } from './app-connections.ts';
 import { sendAttempt, type AttemptBody } from './send-attempt.ts';
 
 /** The attempts of this supervisor: each sends one request to an app and keeps the answer until it is forgotten. */
@@ -38,6 +39,7 @@ interface Attempt extends AttemptSnapshot {
 
 export function createAttempts({ events, results, clock, log }: AttemptsOptions): Attempts {
   const attempts = new Map<string, Attempt>();
+  const connections = new AppConnections(clock);
 
   return {
     has: (attemptId) => attempts.has(attemptId),
@@ -45,7 +47,7 @@ export function createAttempts({ events, results, clock, log }: AttemptsOptions)
       const { attemptId, requestNumber, attemptNumber } = order;
       if (attempts.has(attemptId)) return;
       const startedAtMs = clock.nowMs();
-      const { ended, cut } = sendAttempt({ host, order, body, results, clock });
+      const { ended, cut } = sendAttempt({ host, order, body, results, connections, clock });
       const attempt: Attempt = { attemptId, runnerId, requestNumber, attemptNumber, startedAtMs, cut };
       attempts.set(attemptId, attempt);
       const finish = (outcome: AttemptOutcome): void => {
@@ -77,6 +79,7 @@ export function createAttempts({ events, results, clock, log }: AttemptsOptions)
     },
     stop() {
       for (const attempt of attempts.values()) if (attempt.outcome === undefined) attempt.cut();
+      connections.close();
     },
   };
 }

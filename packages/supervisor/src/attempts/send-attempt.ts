@@ -2,6 +2,7 @@ import { request, type IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { AttemptFailure, AttemptOrder, AttemptOutcome, Clock } from '@lanner/protocol';
 import type { ResultSpool } from '../events/result-spool.ts';
+import type { AppConnections } from './app-connections.ts';
 
 /** What is sent: in memory when small, else read once from where it was spooled. */
 export type AttemptBody = Buffer | (() => Readable);
@@ -11,6 +12,7 @@ export interface SendAttemptInput {
   order: AttemptOrder;
   body: AttemptBody;
   results: ResultSpool;
+  connections: AppConnections;
   clock: Clock;
 }
 
@@ -21,17 +23,17 @@ const maxHeaderBytes = 16 * 1024;
 const connectTimeoutMs = 5_000;
 
 /**
- * Sends one request to an app, on a connection of its own: a kept connection that the app closes at the same moment would
- * leave open whether the request was executed.
+ * Sends one request to an app.
  *
  * @returns `ended` never rejects for what the app or the network does; `cut` drops the connection.
  */
 export function sendAttempt(input: SendAttemptInput): { ended: Promise<AttemptOutcome>; cut: () => void } {
-  const { host, order, body, results, clock } = input;
+  const { host, order, body, results, connections, clock } = input;
   const startedAtMs = clock.nowMs();
   const startedMs = clock.monotonicMs();
   let cutWith: AttemptFailure | null = null;
   let isConnected = false;
+  let isUsedAgain = false;
   const fail = (failure: AttemptFailure): AttemptOutcome => ({
     kind: 'failed',
     failure: cutWith ?? failure,
@@ -53,13 +55,15 @@ export function sendAttempt(input: SendAttemptInput): { ended: Promise<AttemptOu
         port: order.port,
         method: order.method,
         path: order.path,
-        headers: [...hostOf(order, host), ...order.headers, ...length, 'connection', 'close'],
-        agent: false,
+        headers: [...hostOf(order, host), ...order.headers, ...length, 'connection', 'keep-alive'],
+        createConnection: () => connections.take(host, order.port),
         maxHeaderSize: maxHeaderBytes,
       });
     } catch {
       return resolve(fail('bad-request'));
     }
+    // Without an agent Node would close the connection whatever the headers say.
+    call.shouldKeepAlive = true;
     cut = (failure) => {
       cutWith ??= failure;
       call.destroy(new Error(failure));
@@ -71,15 +75,18 @@ export function sendAttempt(input: SendAttemptInput): { ended: Promise<AttemptOu
       connecting.cancel();
       resolve(outcome);
     };
-    call.on('socket', (socket) =>
-      socket.once('connect', () => {
-        isConnected = true;
-        connecting.cancel();
-        socket.setNoDelay(true);
-      }),
-    );
+    const onConnected = (): void => {
+      isConnected = true;
+      connecting.cancel();
+    };
+    call.on('socket', (socket) => {
+      isUsedAgain = !socket.connecting;
+      if (isUsedAgain) onConnected();
+      else socket.once('connect', onConnected);
+    });
     let hasAnswer = false;
     call.on('error', (error: NodeJS.ErrnoException) => {
+      if (isUsedAgain && cutWith === null) connections.distrust(host, order.port);
       if (!hasAnswer) settle(fail(toFailure(error.code ?? '', isConnected)));
     });
     call.on('response', (response) => {
