@@ -77,10 +77,15 @@ export function createKeys(options: { store: KeyStore; clock: Clock; changeFeed:
       if (!(await store.remove(accountId, keyId))) {
         throw new LannerError(
           'not_found',
-          `Key "${keyId.slice(0, 100)}" was not found in this account. \`fal keys list\` shows the ids of its keys.`,
+          `Key "${shownKeyId(keyId)}" was not found in this account. \`fal keys list\` shows the ids of its keys.`,
         );
       }
       publishRevoked([keyId]);
     },
   };
+}
+
+/** A secret pasted in place of an id must not come back in an error: only the beginning of long texts is shown. */
+function shownKeyId(text: string): string {
+  return text.length <= 36 ? text : `${text.slice(0, 8)}…`;
 }

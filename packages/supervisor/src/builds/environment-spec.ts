@@ -43,7 +43,8 @@ export function parseEnvironment(definition: EnvironmentDefinition): Environment
   const { kind, configuration } = definition;
   if (kind === 'conda') {
     throw buildFailed(
-      'Environments of kind conda need conda or micromamba, which this machine does not have. Use kind virtualenv.',
+      'Environments of kind conda need conda or micromamba and a builder for them, which this version does not have yet. ' +
+        'Use kind virtualenv and name the packages as requirements: most of them are on PyPI too.',
     );
   }
   if (kind !== 'virtualenv' && kind !== 'container')
