@@ -34,11 +34,12 @@ export async function takeIn(
   const hash = createHash('sha256');
   let sizeBytes = 0;
   const counted = async function* (): AsyncGenerator<Uint8Array> {
-    for await (const chunk of incoming.bytes) {
-      sizeBytes += chunk.length;
+    for await (const piece of inPieces(incoming.bytes, (bytes) => {
+      sizeBytes += bytes;
       if (sizeBytes > limit.bytes) throw tooLarge(limit);
-      hash.update(chunk);
-      yield chunk;
+    })) {
+      hash.update(piece);
+      yield piece;
     }
     if (announcedBytes !== null && sizeBytes !== announcedBytes) {
       throw new LannerError('client_disconnected', `${sizeBytes} of ${announcedBytes} bytes arrived.`);
@@ -46,6 +47,36 @@ export async function takeIn(
   };
   await storing(() => write(counted()));
   return { sizeBytes, sha256: hash.digest('hex') };
+}
+
+/** What arrives in small chunks is hashed and written in pieces of this size: each costs a turn of the thread pool. */
+const pieceBytes = 256 * 1024;
+
+async function* inPieces(
+  chunks: AsyncIterable<Uint8Array>,
+  onChunk: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let piece = Buffer.allocUnsafe(0);
+  let filled = 0;
+  for await (const chunk of chunks) {
+    onChunk(chunk.length);
+    if (filled === 0 && chunk.length >= pieceBytes) {
+      yield chunk;
+      continue;
+    }
+    // Copied: whoever makes the chunks may use their memory again.
+    for (let at = 0; at < chunk.length;) {
+      if (filled === 0) piece = Buffer.allocUnsafe(pieceBytes);
+      const taken = Math.min(pieceBytes - filled, chunk.length - at);
+      piece.set(chunk.subarray(at, at + taken), filled);
+      filled += taken;
+      at += taken;
+      if (filled < pieceBytes) continue;
+      yield piece;
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield piece.subarray(0, filled);
 }
 
 /** Runs something that writes to disk; a full disk or quota becomes `storage_full`. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -80,6 +81,31 @@ describe('bytes on their way to the disk', () => {
       sizeBytes: 3,
       sha256: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
     });
+  });
+
+  it('are the same in whatever chunks they come', async () => {
+    const whole = randomBytes(1_500_000);
+    const sizes = [1, 70_000, 300_000, 262_144, 5, 262_143, 600_000];
+    const chunks = async function* (): AsyncGenerator<Uint8Array> {
+      const reused = Buffer.alloc(600_000);
+      for (let at = 0, turn = 0; at < whole.length; turn += 1) {
+        const size = Math.min(sizes[turn % sizes.length]!, whole.length - at);
+        whole.copy(reused, 0, at, at + size);
+        yield reused.subarray(0, size);
+        at += size;
+      }
+    };
+    const written: Buffer[] = [];
+    const { sizeBytes, sha256 } = await takeIn(
+      { bytes: chunks(), announcedBytes: null },
+      { bytes: 2_000_000, what: 'x' },
+      async (source) => {
+        for await (const piece of source) written.push(Buffer.from(piece));
+      },
+    );
+    assert.ok(whole.equals(Buffer.concat(written)));
+    assert.equal(sizeBytes, whole.length);
+    assert.equal(sha256, createHash('sha256').update(whole).digest('hex'));
   });
 
   it('that stop too early, are too many, or meet a full disk are told apart', async () => {
