@@ -29,6 +29,7 @@ import { openFile } from './files/open-file.ts';
 import { StorageNamespace } from './files/storage.ts';
 import type { Environment } from './resolve/environment.ts';
 import { processEnvironment } from './resolve/process-environment.ts';
+import { createLoginRenewal } from './resolve/renew-login.ts';
 import { createSettings } from './resolve/settings.ts';
 import { createTeamLookup } from './resolve/team.ts';
 import type { CallOptions } from './transport/call-options.ts';
@@ -91,14 +92,12 @@ export class ServerlessClient {
   readonly #deployer: Deployer;
 
   constructor(options: ServerlessClientOptions = {}) {
-    const settings = createSettings(options, options.environment ?? processEnvironment());
+    const environment = options.environment ?? processEnvironment();
+    const transport = options.fetch ? createFetchTransport(options.fetch) : createNodeTransport(environment);
+    const settings = createSettings(options, environment, createLoginRenewal(transport));
     const teamUserId = createTeamLookup(settings, () => this.#http);
     this.#rpc = new GrpcConnection(settings, teamUserId);
-    this.#http = new HttpClient(
-      settings,
-      teamUserId,
-      options.fetch ? createFetchTransport(options.fetch) : createNodeTransport(settings.environment),
-    );
+    this.#http = new HttpClient(settings, teamUserId, transport);
     this.storage = new StorageNamespace(settings, this.#http, openFile);
     this.files = new FilesNamespace(settings, this.#http);
     this.#calls = new AppCalls(settings, this.#http, this.storage);

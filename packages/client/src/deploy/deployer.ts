@@ -89,6 +89,7 @@ export class Deployer {
     };
 
     // A wrong key or host is told before Python is started.
+    if (request['local'] !== true) await this.#settings.signing();
     const environment = request['local'] === true ? this.#settings.environment : this.#pythonEnvironment();
     tell({ type: 'phase', phase });
     const python = await findPython(cwd, this.#settings.environment, options.python, {

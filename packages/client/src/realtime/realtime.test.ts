@@ -71,6 +71,7 @@ for (const [name, sockets] of [
         environment: {},
         hosts: () => ({ grpc: '', accountUrl: base, restUrl: base, runUrl: `${base}/run`, queueUrl: base }),
         credentials: () => ({ kind: 'key', keyId: 'id', keySecret: 'secret', from: 'the test' }),
+        signing: async () => ({ kind: 'key', keyId: 'id', keySecret: 'secret', from: 'the test' }),
         team: () => undefined,
       };
       http = new HttpClient(settings, async () => undefined, createNodeTransport({}));

@@ -93,7 +93,7 @@ export class RealtimeNamespace {
         if (options.maxBuffering !== undefined) url.searchParams.set('max_buffering', String(options.maxBuffering));
         const hasOwnToken = tokenProvider !== undefined;
         if (hasOwnToken || !this.#sockets.hasHeaders) url.searchParams.set('fal_jwt_token', await tokens.get());
-        const headers = hasOwnToken ? {} : httpHeaders(this.#settings.credentials(), await this.#teamUserId());
+        const headers = hasOwnToken ? {} : httpHeaders(await this.#settings.signing(), await this.#teamUserId());
         return { url: url.href, headers };
       },
       forgetToken: () => tokens.forget(),

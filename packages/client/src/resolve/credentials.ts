@@ -108,12 +108,18 @@ function malformedKey(from: string): ConfigurationError {
 
 /** The token is a JWT whose `exp` is far enough, or has none; its signature is the server's business. */
 function tokenIsFresh(token: string, nowMs: number): boolean {
+  const endsMs = tokenEndsMs(token);
+  return endsMs === null || endsMs - nowMs >= tokenMarginMs;
+}
+
+/** When a JWT ends, in milliseconds since the epoch; null = never, 0 = it is none. */
+export function tokenEndsMs(token: string): number | null {
   const payload = token.split('.')[1];
-  if (payload === undefined || token.split('.').length !== 3) return false;
+  if (payload === undefined || token.split('.').length !== 3) return 0;
   try {
     const { exp } = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/'))) as { exp?: unknown };
-    return typeof exp !== 'number' || exp * 1000 - nowMs >= tokenMarginMs;
+    return typeof exp === 'number' ? exp * 1000 : null;
   } catch {
-    return false;
+    return 0;
   }
 }

@@ -16,6 +16,7 @@ export function createGivenSettings(
     environment,
     hosts: () => resolveHosts(environment, input.host, undefined),
     credentials: () => givenCredentials(input.apiKey, environment),
+    signing: async () => givenCredentials(input.apiKey, environment),
     team: () => undefined,
   };
 }

@@ -1,9 +1,11 @@
 import { ConfigurationError } from '../errors/client-error.ts';
 import { readConfigFile, type ConfigFile } from './config-file.ts';
+import { createCredentialSource } from './credential-source.ts';
 import { resolveCredentials, type Credentials } from './credentials.ts';
 import { readVariable, type Environment } from './environment.ts';
 import { resolveHosts, type Hosts } from './hosts.ts';
 import { readLoginFile } from './login-file.ts';
+import type { RenewLogin } from './renew-login.ts';
 
 /** What a client was told in code. */
 export interface SettingsInput {
@@ -17,27 +19,34 @@ export interface SettingsInput {
 export interface Settings {
   hosts(): Hosts;
   credentials(): Credentials;
+  /** The same for a call that is about to be made: a login that ends is renewed first. */
+  signing(): Promise<Credentials>;
   /** Nickname of the team in effect. */
   team(): string | undefined;
   environment: Environment;
 }
 
-/** Lazy settings over an environment and the files it names. Reads nothing yet. */
-export function createSettings(input: SettingsInput, environment: Environment): Settings {
+/**
+ * Lazy settings over an environment and the files it names. Reads nothing yet.
+ * @param renew gets new tokens for a login; without it, one that has ended is an error
+ */
+export function createSettings(input: SettingsInput, environment: Environment, renew?: RenewLogin): Settings {
   const config = once(() => readConfigFile(environment));
+  const resolve = (): Credentials =>
+    resolveCredentials({
+      environment,
+      config: config(),
+      profile: input.apiKey === undefined ? profileFor(environment, input.profile, config()) : undefined,
+      apiKey: input.apiKey,
+      loginFile: readLoginFile(environment),
+      nowMs: Date.now(),
+    });
+  const credentials = createCredentialSource(resolve, environment, renew);
   return {
     environment,
     hosts: once(() => resolveHosts(environment, input.host, profileHost(environment, input, config))),
-    credentials: once(() =>
-      resolveCredentials({
-        environment,
-        config: config(),
-        profile: input.apiKey === undefined ? profileFor(environment, input.profile, config()) : undefined,
-        apiKey: input.apiKey,
-        loginFile: readLoginFile(environment),
-        nowMs: Date.now(),
-      }),
-    ),
+    credentials: credentials.current,
+    signing: credentials.signing,
     team: once(() => input.team ?? (environment['LANNER_TEAM'] || config().team)),
   };
 }

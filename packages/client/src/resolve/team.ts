@@ -25,10 +25,10 @@ export function createTeamLookup(settings: Settings, http: () => HttpClient): ()
       },
     );
   };
-  return () => {
-    if (settings.credentials().kind !== 'login') return Promise.resolve(undefined);
+  return async () => {
+    if ((await settings.signing()).kind !== 'login') return undefined;
     const team = settings.team();
-    if (team === undefined) return Promise.resolve(undefined);
+    if (team === undefined) return undefined;
     known ??= lookUp(team);
     known.catch(() => (known = undefined));
     return known;

@@ -89,7 +89,7 @@ export class GrpcConnection {
   }
 
   async #signing(): Promise<Record<string, string>> {
-    const credentials = this.#settings.credentials();
+    const credentials = await this.#settings.signing();
     return grpcMetadata(credentials, await this.#teamUserId());
   }
 

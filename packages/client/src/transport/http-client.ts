@@ -25,12 +25,12 @@ export class HttpClient {
 
   /** Sends a signed request; resolves as soon as the headers are there, whatever the status. Throws connection errors. */
   async send(url: string, request: HttpRequest = {}): Promise<Response> {
-    return this.#send(url, request, httpHeaders(this.#settings.credentials(), await this.#teamUserId()));
+    return this.#send(url, request, httpHeaders(await this.#settings.signing(), await this.#teamUserId()));
   }
 
   /** As {@link send}, with the login alone: for the call that finds the team. */
   async sendAsUser(url: string, request: HttpRequest = {}): Promise<Response> {
-    return this.#send(url, request, httpHeaders(this.#settings.credentials(), undefined));
+    return this.#send(url, request, httpHeaders(await this.#settings.signing(), undefined));
   }
 
   /** Without key and login: for URLs that are the permission themselves, and may be another service's. */
