@@ -27,8 +27,9 @@ def find_problem(enter_app=lambda: None):
             message, fds, _, _ = socket.recv_fds(ours, 1024, 1)
             if not fds:
                 return message.decode("utf-8", "replace") or "the trial ended early"
-            _serve(SocketBroker(fds[0], _ADDRESS, lambda port: None), ours)
-            return ours.recv(1024).decode("utf-8", "replace") or None
+            broker = SocketBroker(fds[0], _ADDRESS, lambda port: None)
+            _serve(broker, ours)
+            return broker.trouble or ours.recv(1024).decode("utf-8", "replace") or None
         except OSError as error:
             return str(error)
         finally:

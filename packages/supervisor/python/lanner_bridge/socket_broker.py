@@ -56,6 +56,8 @@ class SocketBroker:
         self._waiting = {}
         self._is_repeatable = not seccomp.holds_callers()
         self._is_open = True
+        # Why a caller could not be served, of late; for the trial.
+        self.trouble = None
 
     def register(self, poll):
         """Add what the broker waits for to a poll object of this turn."""
@@ -113,7 +115,8 @@ class SocketBroker:
                 self._listener.answer(notification, self._bind(held, address))
             else:
                 self._listener.let_run(notification)
-        except CallerGone:
+        except CallerGone as error:
+            self.trouble = str(error)
             # Gone: nobody hears it. A process that cannot be looked into has made itself so, and gets no sockets.
             self._listener.answer(notification, errno.EACCES)
         except OSError as error:

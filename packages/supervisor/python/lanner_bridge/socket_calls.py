@@ -42,7 +42,7 @@ def read_address(thread, pointer, length):
         return buffer.raw
     number = ctypes.get_errno()
     if number in (errno.ESRCH, errno.EPERM):
-        raise CallerGone(os.strerror(number))
+        raise CallerGone(f"process_vm_readv: {os.strerror(number)}")
     return errno.EFAULT
 
 
