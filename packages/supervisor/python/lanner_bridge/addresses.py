@@ -1,4 +1,4 @@
-"""Every runner listens on a loopback address of its own, whatever its code asks for.
+"""Every runner listens on a loopback address of its own, whatever its code asks for: where the kernel cannot help (socket_broker.py).
 
 Two functions that both bind 0.0.0.0:8080 both work, and nothing is reachable from another machine. The rules, for TCP:
 

@@ -69,7 +69,7 @@ async function waitForPort(options: ReadinessOptions): Promise<void> {
   });
   for (;;) {
     signal.throwIfAborted();
-    // Native servers do not pass the bridge's Python hooks: the poll finds them.
+    // Where the kernel does not hand over `listen`, only Python's sockets are reported: the poll finds the others.
     if (isReported || (await isOpen(options))) return;
     await Promise.race([clock.sleep(pollMs, signal), reported]);
   }
