@@ -7,14 +7,19 @@ export interface Clock {
   nowMs(): number;
   /** Milliseconds of a clock that never jumps; only differences mean something. */
   monotonicMs(): number;
-  /** Runs `callback` once after `delayMs`. The timer does not keep the process alive. */
-  setTimer(delayMs: number, callback: () => void): Timer;
+  /** Runs `callback` once after `delayMs`. The timer does not keep the process alive, unless it is told to. */
+  setTimer(delayMs: number, callback: () => void, options?: TimerOptions): Timer;
   /** Resolves after `delayMs`; rejects with the signal's reason when aborted first. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
 
 export interface Timer {
   cancel(): void;
+}
+
+export interface TimerOptions {
+  /** For work that must not be lost when nothing else is left to do. Default false. */
+  keepsProcessAlive?: boolean;
 }
 
 /** Longest delay of one platform timer; longer ones are chained. */
@@ -24,12 +29,13 @@ const longestTimerMs = 2 ** 31 - 1;
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  setTimer(delayMs, callback) {
+  setTimer(delayMs, callback, options) {
+    const keepsProcessAlive = options?.keepsProcessAlive ?? false;
     let handle: ReturnType<typeof setTimeout>;
     const arm = (leftMs: number): void => {
       const stepMs = Math.min(Math.max(leftMs, 0), longestTimerMs);
       handle = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : callback()), stepMs);
-      if (typeof handle === 'object' && 'unref' in handle) handle.unref();
+      if (!keepsProcessAlive && typeof handle === 'object' && 'unref' in handle) handle.unref();
     };
     arm(delayMs);
     return { cancel: () => clearTimeout(handle) };

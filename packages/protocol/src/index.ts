@@ -51,6 +51,6 @@ export {
   type SupervisorEvent,
   type SupervisorStatus,
 } from './supervisor-api.ts';
-export { systemClock, type Clock, type Timer } from './clock.ts';
+export { systemClock, type Clock, type Timer, type TimerOptions } from './clock.ts';
 export { blobRelativePath } from './blob-layout.ts';
 export { accountUid } from './account-uid.ts';

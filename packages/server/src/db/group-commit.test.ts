@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { isLannerError } from '@lanner/protocol';
 import { createVirtualClock, type VirtualClock } from '../lib/virtual-clock.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
@@ -134,6 +136,20 @@ describe('group commit', () => {
     await add('b');
     await clock.advance(20);
     assert.equal(countOf('COMMIT'), 2);
+  });
+
+  it('commits what nobody waits for even when the process has nothing else to do', async () => {
+    const script = `
+      import { systemClock } from '@lanner/protocol';
+      import { createGroupCommit } from '${new URL('group-commit.ts', import.meta.url).href}';
+      import { openSqlite } from '${new URL('sqlite.ts', import.meta.url).href}';
+      const connection = openSqlite(':memory:', 0);
+      const commits = createGroupCommit(connection, systemClock);
+      process.stdout.write(String(await commits.writeUnhurried((db) => db.get('SELECT 7 AS n').n)));`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: import.meta.dirname,
+    });
+    assert.equal(stdout, '7');
   });
 
   it('undoes a failing operation that is alone', async () => {

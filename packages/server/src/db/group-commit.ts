@@ -71,7 +71,10 @@ export function createGroupCommit(connection: SqliteConnection, clock: Clock): G
     },
     writeUnhurried(operation) {
       const written = enqueue(operation);
-      if (!isScheduled && queue.length > 0) unhurried ??= clock.setTimer(unhurriedMs, schedule);
+      if (!isScheduled && queue.length > 0) {
+        // A process whose last work this is would end before the commit.
+        unhurried ??= clock.setTimer(unhurriedMs, schedule, { keepsProcessAlive: true });
+      }
       return written;
     },
     close() {
