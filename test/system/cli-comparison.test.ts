@@ -1,7 +1,7 @@
 /** The same words to `fal` and to `lanner`, against one platform: what a person sees, exit codes, JSON to the byte. */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -244,6 +244,23 @@ describe('lanner beside fal', () => {
       ours(['runners', 'log', ended, '--search', 'startup']),
     ]);
     assert.equal(seen(mine), seen(theirs));
+  });
+
+  test('keeps files', async () => {
+    assert.equal((await ours(['files', 'upload', 'app.py', 'code/'])).code, 0);
+    assert.equal((await official.call(['files', 'upload', 'app.py', 'other.py'])).code, 0);
+    await compareAll([
+      'files list',
+      'file ls .',
+      'files list code',
+      'files list nope',
+      'files rm nope',
+      'files mv nope x',
+    ]);
+    assert.equal((await ours(['files', 'download', 'other.py', 'copy.py'])).code, 0);
+    assert.equal(await readFile(join(folder, 'copy.py'), 'utf8'), app);
+    assert.equal((await ours(['files', 'rm', 'code'])).code, 0);
+    await compare('files ls');
   });
 
   test('keeps profiles in the same file', async () => {

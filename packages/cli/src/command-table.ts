@@ -92,6 +92,12 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/keys.ts')).keysCommand,
   },
   {
+    name: 'files',
+    aliases: ['file'],
+    summary: 'Manage the files of /data.',
+    load: async () => (await import('./commands/files.ts')).filesCommand,
+  },
+  {
     name: 'profile',
     aliases: ['profiles'],
     summary: 'Manage profiles: named keys and hosts.',

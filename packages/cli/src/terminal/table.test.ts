@@ -44,6 +44,16 @@ describe('a table', () => {
     assert.match(lines.join(' ').replaceAll(/[│\s]+/g, ' '), /some words that .*can be wrapped/);
   });
 
+  test('breaks long words before it gives up its columns', () => {
+    const long = { ...row, text: '2026-11-24 12:32:06.046000+00:00' };
+    const lines = render([long], 36).split('\n');
+    assert.ok(
+      lines.every((line) => stringWidth(line) <= 36),
+      lines.join('\n'),
+    );
+    assert.match(lines.join('\n'), /│ 2026-11-24 +│[^│]*│\n│[^│]*│ 12:32:06\.0/);
+  });
+
   test('becomes lists where even words do not fit', () => {
     assert.equal(
       render([row, { ...row, id: 'second', text: '' }], 20),
