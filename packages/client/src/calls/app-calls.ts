@@ -3,9 +3,9 @@ import type { StorageNamespace } from '../files/storage.ts';
 import type { Settings } from '../resolve/settings.ts';
 import type { CallOptions } from '../transport/call-options.ts';
 import { readJson, type HttpClient } from '../transport/http-client.ts';
-import { withRetries, type RetryPolicy } from '../transport/retry.ts';
+import { retryCall, type RetryPolicy } from '../transport/retry.ts';
 import { sleep } from '../transport/sleep.ts';
-import { readServerSentEvents } from '../transport/server-sent-events.ts';
+import { parseEvent, readServerSentEvents } from '../transport/server-sent-events.ts';
 import { endpointUrl, parseAppId } from './app-id.ts';
 import { callError } from './call-error.ts';
 import type {
@@ -79,7 +79,7 @@ export class AppCalls {
       });
     }
     for await (const event of readServerSentEvents(response, options.signal)) {
-      if (event.data !== '') yield JSON.parse(event.data) as Event;
+      if (event.data !== '') yield parseEvent(event) as Event;
     }
   }
 
@@ -141,8 +141,8 @@ export class AppCalls {
 
   async status(appId: string, requestId: string, options: StatusOptions): Promise<RequestStatus> {
     const url = `${this.#requestUrl(appId, requestId)}/status${options.logs ? '?logs=1' : ''}`;
-    return withRetries(readPolicy, options.signal, async () => {
-      const response = await this.#http.send(url, callPart(options));
+    return retryCall(readPolicy, options, async (left) => {
+      const response = await this.#http.send(url, left);
       const body = await readAnswer(response);
       if (!response.ok) throw retryable(response, body);
       return toRequestStatus(body, requestId);
@@ -151,8 +151,8 @@ export class AppCalls {
 
   async result<Output>(appId: string, requestId: string, options: CallOptions): Promise<CallResult<Output>> {
     const url = this.#requestUrl(appId, requestId);
-    return withRetries(readPolicy, options.signal, async () => {
-      const response = await this.#http.send(url, callPart(options));
+    return retryCall(readPolicy, options, async (left) => {
+      const response = await this.#http.send(url, left);
       const body = await readAnswer(response);
       if (!response.ok) throw retryable(response, body);
       return { data: body as Output, requestId };

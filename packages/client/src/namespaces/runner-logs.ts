@@ -3,7 +3,7 @@ import type { Settings } from '../resolve/settings.ts';
 import type { CallOptions } from '../transport/call-options.ts';
 import { answerError, type HttpClient } from '../transport/http-client.ts';
 import { Listing } from '../transport/listing.ts';
-import { readServerSentEvents } from '../transport/server-sent-events.ts';
+import { parseEvent, readServerSentEvents } from '../transport/server-sent-events.ts';
 
 /**
  * One line of a log.
@@ -123,7 +123,7 @@ export class RunnerLogs {
     if (!response.ok) throw answerError(response, await response.text());
     for await (const event of readServerSentEvents(response, options.signal)) {
       if (event.event === 'error') throw new ServerError('server_error', `The log ended: ${event.data}`);
-      if (event.data !== '') yield toLogEntry(JSON.parse(event.data));
+      if (event.data !== '') yield toLogEntry(parseEvent(event));
     }
   }
 }

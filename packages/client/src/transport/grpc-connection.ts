@@ -8,7 +8,7 @@ import { readFlag } from '../resolve/environment.ts';
 import type { Settings } from '../resolve/settings.ts';
 import type { CallOptions } from './call-options.ts';
 import { fromRpcError, isUnavailable } from './rpc-error.ts';
-import { withRetries } from './retry.ts';
+import { retryCall } from './retry.ts';
 import { readTrust } from './trust.ts';
 
 /** The controller of a platform, typed. */
@@ -79,9 +79,9 @@ export class GrpcConnection {
   ): Promise<T> {
     const headers = await this.#signing();
     const policy = { attempts: 5, firstDelayMs: 100, longestDelayMs: 5000, jitter: 0.2, shouldRetry };
-    return withRetries(policy, options?.signal, async () => {
+    return retryCall(policy, options ?? {}, async (left) => {
       try {
-        return await run(this.#connect().controller, this.#rpcOptions(options, headers));
+        return await run(this.#connect().controller, this.#rpcOptions(left, headers));
       } catch (error) {
         throw fromRpcError(error, this.target, options?.signal);
       }

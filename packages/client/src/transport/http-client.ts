@@ -8,6 +8,7 @@ import {
 import { connectionFailure } from '../errors/connection-failure.ts';
 import { httpHeaders } from '../resolve/credentials.ts';
 import type { Settings } from '../resolve/settings.ts';
+import { guardBody } from './guard-body.ts';
 import type { HttpRequest, HttpTransport } from './http-transport.ts';
 
 /** Signed plain HTTP: REST and the data plane, with kept-alive connections. */
@@ -56,32 +57,39 @@ export class HttpClient {
     const timeout = request.timeoutMs === undefined ? undefined : AbortSignal.timeout(request.timeoutMs);
     const signals = [request.signal, timeout].filter((signal) => signal !== undefined);
     const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
+    const failure = (error: unknown): ClientError => toFailure(error, url, request, timeout?.aborted === true);
     try {
       signal?.throwIfAborted();
-      return await this.#transport.send(url, {
+      const response = await this.#transport.send(url, {
         method: request.method ?? 'GET',
         headers: { ...signing, ...request.headers },
         ...(request.body === undefined ? {} : { body: request.body }),
         ...(signal ? { signal } : {}),
       });
+      return guardBody(response, failure);
     } catch (error) {
-      // The body could not be made.
-      if (error instanceof ClientError) throw error;
-      if (request.signal?.aborted)
-        throw new ConnectionError('cancelled', 'The call was cancelled.', { cause: request.signal.reason });
-      const { host } = new URL(url);
-      if (timeout?.aborted) {
-        throw new ConnectionError('timed_out', `${host} did not answer within ${request.timeoutMs} ms.`, {
-          cause: error,
-          advice: 'Give a larger timeoutMs.',
-        });
-      }
-      throw (
-        connectionFailure(error, host) ??
-        new ConnectionError('connection_lost', `The call to ${host} failed.`, { cause: error, advice: 'Try again.' })
-      );
+      throw failure(error);
     }
   }
+}
+
+/** What broke a call, before or after its headers came, as one of our errors. */
+function toFailure(error: unknown, url: string, request: HttpRequest, isLate: boolean): ClientError {
+  // The body of the request could not be made.
+  if (error instanceof ClientError) return error;
+  if (request.signal?.aborted)
+    return new ConnectionError('cancelled', 'The call was cancelled.', { cause: request.signal.reason });
+  const { host } = new URL(url);
+  if (isLate) {
+    return new ConnectionError('timed_out', `${host} did not answer within ${request.timeoutMs} ms.`, {
+      cause: error,
+      advice: 'Give a larger timeoutMs.',
+    });
+  }
+  return (
+    connectionFailure(error, host) ??
+    new ConnectionError('connection_lost', `The call to ${host} failed.`, { cause: error, advice: 'Try again.' })
+  );
 }
 
 /** Reads a JSON answer; throws what the server said for any status but 2xx. */

@@ -1,3 +1,4 @@
+import type { CallOptions } from './call-options.ts';
 import { sleep } from './sleep.ts';
 
 /** When and how often a call is repeated. */
@@ -32,4 +33,21 @@ export async function withRetries<T>(
       delayMs *= 2;
     }
   }
+}
+
+/**
+ * As {@link withRetries}, for a call whose `timeoutMs` is for all tries and the waits between them.
+ * @param run is told what is left of the time
+ */
+export async function retryCall<T>(
+  policy: RetryPolicy,
+  { signal, timeoutMs }: CallOptions,
+  run: (left: CallOptions) => Promise<T>,
+): Promise<T> {
+  if (timeoutMs === undefined) return withRetries(policy, signal, () => run({ signal }));
+  const endsMs = performance.now() + timeoutMs;
+  const leftMs = (): number => Math.ceil(endsMs - performance.now());
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const either = signal ? AbortSignal.any([signal, timeout]) : timeout;
+  return withRetries(policy, either, () => run({ signal, timeoutMs: Math.max(leftMs(), 1) }));
 }

@@ -1,4 +1,6 @@
-import { ConnectionError } from '../errors/client-error.ts';
+import { ClientError, ConnectionError, ServerError } from '../errors/client-error.ts';
+
+import { chunksOf } from './guard-body.ts';
 
 /** One event of a `text/event-stream`. */
 export interface ServerSentEvent {
@@ -33,6 +35,7 @@ export async function* readServerSentEvents(
       else if (field === 'event') event = value;
     }
   } catch (error) {
+    if (error instanceof ClientError) throw error;
     if (signal?.aborted) throw new ConnectionError('cancelled', 'The call was cancelled.', { cause: signal.reason });
     throw new ConnectionError('connection_lost', 'The stream of events broke.', {
       cause: error,
@@ -41,11 +44,23 @@ export async function* readServerSentEvents(
   }
 }
 
+/** The JSON that an event carries. */
+export function parseEvent(event: ServerSentEvent): unknown {
+  try {
+    return JSON.parse(event.data) as unknown;
+  } catch (error) {
+    throw new ServerError('unexpected_answer', 'An event of the stream is not JSON.', {
+      cause: error,
+      details: { data: event.data.slice(0, 1000) },
+    });
+  }
+}
+
 async function* readLines(response: Response): AsyncGenerator<string, void, undefined> {
   if (response.body === null) return;
   const decoder = new TextDecoder();
   let rest = '';
-  for await (const chunk of response.body) {
+  for await (const chunk of chunksOf(response.body)) {
     rest += decoder.decode(chunk, { stream: true });
     if (rest.length > longestLine) throw new Error('a line of the stream is too long');
     // A lone \r at the end may be half of \r\n: it waits for the next chunk.
