@@ -54,3 +54,12 @@ export {
 export { systemClock, type Clock, type Timer, type TimerOptions } from './clock.ts';
 export { blobRelativePath } from './blob-layout.ts';
 export { accountUid } from './account-uid.ts';
+export {
+  encodeSessionFrame,
+  SessionFrameParser,
+  sessionProtocol,
+  type SessionFrame,
+  type SessionFrameKind,
+  type SessionOrder,
+  type SessionSize,
+} from './session-frames.ts';
