@@ -87,4 +87,6 @@ export function toDatabaseError(error: unknown): unknown {
 export function useDurableJournal(connection: SqliteConnection): void {
   connection.exec('PRAGMA journal_mode = WAL');
   connection.exec('PRAGMA synchronous = FULL');
+  // 16 MB: what is written again and again, the ends of tables and indexes, goes into the file once per checkpoint.
+  connection.exec('PRAGMA wal_autocheckpoint = 4000');
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { toLannerError, type Clock } from '@lanner/protocol';
 import { hasPermission } from '../../auth/permissions.ts';
 import type { Authenticator, Principal } from '../../auth/principal.ts';
@@ -17,6 +16,7 @@ import { readCredential } from '../read-credential.ts';
 import { resolveApp, type ResolvedApp } from '../resolve-app.ts';
 import { sendError } from '../send-error.ts';
 import { sendJson, writeHead } from './answer.ts';
+import { newRequestId } from './new-request-id.ts';
 import { parseQueuePath } from './parse-queue-path.ts';
 import { readRequestLogs } from './request-logs.ts';
 import type { RequestQueue } from './request-queue.ts';
@@ -180,7 +180,7 @@ export function createQueueHandler(
     response.on('error', () => {});
     const call: QueueCall = {
       ...{ request, response, route },
-      requestId: randomUUID(),
+      requestId: newRequestId(clock.nowMs()),
       target: null,
       accountId: null,
       status: 0,
