@@ -185,7 +185,7 @@ export async function wireServer(parts: {
     store: store.requests,
     blobs: store.blobs,
     targets,
-    authenticator: store.authenticator,
+    authenticator: createCallAuthenticator({ authenticator: store.authenticator, tokens: store.appTokens }),
     runnerLogs,
     driver,
     clock,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { isLannerError } from '@lanner/protocol';
-import { allowsCall, parseAllowedApps } from './token-scope.ts';
+import { allowsApp, allowsCall, parseAllowedApps } from './token-scope.ts';
 
 const place = (owner: string, app: string, path = '/') => ({ owner, app, path });
 const allows = (apps: string[], ...at: Parameters<typeof place>): boolean =>
@@ -32,6 +32,17 @@ describe('the scope of a short-lived token', () => {
     assert.equal(allows(['110602490-lcm'], '110602490', 'other'), false);
     assert.equal(allows(['workflows/alice/flow'], 'workflows/alice', 'flow', '/stream'), true);
     assert.equal(allows(['workflows/alice/flow'], 'workflows/bob', 'flow'), false);
+  });
+
+  it('covers the requests of an app that it names in part', () => {
+    const allowsRequests = (apps: string[], owner: string, app: string): boolean =>
+      allowsApp(parseAllowedApps(apps), { owner, app });
+    for (const apps of [['my-app'], ['alice/my-app'], ['alice/my-app/stream'], ['x', 'alice-my-app']]) {
+      assert.equal(allowsRequests(apps, 'alice', 'my-app'), true, String(apps));
+      assert.equal(allowsRequests(apps, 'alice', 'my-app-2'), false, String(apps));
+    }
+    assert.equal(allowsRequests(['alice/my-app/stream'], 'bob', 'my-app'), false);
+    assert.equal(allowsRequests(['workflows/alice/flow'], 'workflows/alice', 'flow'), true);
   });
 
   it('never reaches beyond the text that was named, and its parser refuses or accepts whatever comes', () => {

@@ -41,6 +41,16 @@ export function allowsCall(apps: AllowedApps, { owner, app, path }: CallPlace): 
   });
 }
 
+/**
+ * Whether a token for `apps` may look after requests that were submitted to an app: the paths of such calls name no path of the
+ * app, so a token for one path of it will do.
+ */
+export function allowsApp(apps: AllowedApps, { owner, app }: Pick<CallPlace, 'owner' | 'app'>): boolean {
+  return apps.some(
+    (allowed) => allowsCall([allowed], { owner, app, path: '' }) || allowed.startsWith(`${owner}/${app}/`),
+  );
+}
+
 function parseAllowedApp(text: string): string {
   const id = text.replace(/^\/|\/$/g, '');
   const isClean =

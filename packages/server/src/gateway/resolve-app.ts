@@ -1,7 +1,7 @@
 import { LannerError } from '@lanner/protocol';
 import { hasPermission } from '../auth/permissions.ts';
 import type { Authenticator, PresentedCredential, Principal } from '../auth/principal.ts';
-import { allowsCall } from '../auth/token-scope.ts';
+import { allowsApp, allowsCall } from '../auth/token-scope.ts';
 import type { Target, Targets } from '../scheduler/dispatcher.ts';
 import { parseAppPath, parseLegacyAppPath, type AppPath } from './parse-app-path.ts';
 
@@ -77,8 +77,21 @@ export async function admit(
 function requireTokenFor(appPath: AppPath, principal: Principal | null): void {
   if (principal?.allowedApps === undefined) return;
   if (allowsCall(principal.allowedApps, { owner: appPath.owner, app: appPath.app, path: appPath.path })) return;
-  throw new LannerError(
+  throw tokenNotFor(`${appPath.owner}/${appPath.app}${appPath.path}`);
+}
+
+/**
+ * The same for what is asked about requests that were submitted before.
+ * @throws LannerError `token_not_for_app`.
+ */
+export function requireTokenForRequestsOf(appPath: AppPath, principal: Principal | null): void {
+  if (principal?.allowedApps === undefined || allowsApp(principal.allowedApps, appPath)) return;
+  throw tokenNotFor(`${appPath.owner}/${appPath.app}`);
+}
+
+function tokenNotFor(called: string): LannerError {
+  return new LannerError(
     'token_not_for_app',
-    `This token is for other apps than '${appPath.owner}/${appPath.app}${appPath.path}'. Ask for one that names it.`,
+    `This token is for other apps than '${called}'. Ask for one that names it.`,
   );
 }

@@ -15,6 +15,9 @@ describe('paths of the queue', () => {
         assert.deepEqual(at('/status'), { kind: 'status', requestId: id });
         assert.deepEqual(at('/status/stream'), { kind: 'status-stream', requestId: id });
         assert.deepEqual(at('/cancel', 'PUT'), { kind: 'cancel', requestId: id });
+        assert.deepEqual(at('', 'HEAD'), { kind: 'result', requestId: id });
+        assert.deepEqual(at('/status', 'HEAD'), { kind: 'status', requestId: id });
+        assert.deepEqual(at('/status/stream', 'HEAD'), { kind: 'status', requestId: id });
       }
     }
   });

@@ -8,12 +8,13 @@ const requestPath =
 
 /**
  * Tells operations on a request from submits. Every form is served: with and without the app's sub-path in front, with
- * `/response`, with a trailing slash. Only GET and PUT are operations: an app may have a route `/requests/…` of its own.
+ * `/response`, with a trailing slash. Only GET, HEAD and PUT are operations: an app may have a route `/requests/…` of its own.
  *
  * @param path what is left of the path behind owner and app, without query.
  */
 export function parseQueuePath(method: string, path: string): QueueOperation {
-  const match = method === 'GET' || method === 'PUT' ? requestPath.exec(path) : null;
+  const isRead = method === 'GET' || method === 'HEAD';
+  const match = isRead || method === 'PUT' ? requestPath.exec(path) : null;
   if (match === null) return { kind: 'submit' };
   const requestId = match[1]!;
   const suffix = match[2] ?? '';
@@ -27,7 +28,8 @@ export function parseQueuePath(method: string, path: string): QueueOperation {
     case '/cancel':
       return { kind: 'submit' };
     default:
-      return { kind: 'status-stream', requestId };
+      // Asked for its head only, a stream would never end.
+      return { kind: method === 'HEAD' ? 'status' : 'status-stream', requestId };
   }
 }
 

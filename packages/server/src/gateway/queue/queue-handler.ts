@@ -13,7 +13,7 @@ import { admitCall } from '../admit-call.ts';
 import { breakAnswer, discardBody, type AnyResponse } from '../caller.ts';
 import { isPreflight, toPreflightHeaders } from '../cors.ts';
 import { readCredential } from '../read-credential.ts';
-import { resolveApp, type ResolvedApp } from '../resolve-app.ts';
+import { requireTokenForRequestsOf, resolveApp, type ResolvedApp } from '../resolve-app.ts';
 import { sendError } from '../send-error.ts';
 import { sendJson, writeHead } from './answer.ts';
 import { newRequestId } from './new-request-id.ts';
@@ -100,6 +100,7 @@ export function createQueueHandler(
       ? deps.authenticator.authenticateOptional(credential)
       : deps.authenticator.authenticate(credential));
     call.accountId = principal?.accountId ?? null;
+    requireTokenForRequestsOf(appPath, principal);
     const live = queue.find(requestId);
     const ended = live === null ? await store.findEnded(requestId) : null;
     const found = live ?? ended;
