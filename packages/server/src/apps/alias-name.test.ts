@@ -52,7 +52,7 @@ describe('alias names', () => {
 
   it('hold two dashes only before their own environment', () => {
     refuses('my--app', 'main', /"my-app"/);
-    refuses('app--staging', 'main', /"app-staging"/);
+    refuses('app--staging', 'main', /"app-staging".*choose one with --env/);
     refuses('app', 'staging', /"app--staging"/);
     refuses('app--other', 'staging', /"app-other--staging"/);
     refuses('--staging', 'staging', /"my-app--staging"/);

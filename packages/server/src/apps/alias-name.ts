@@ -37,10 +37,12 @@ export function assertAliasName(aliasName: string, environmentName: string): voi
     );
   }
   if (aliasName.length <= longestName && /^[A-Za-z0-9][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*$/.test(baseName)) return;
+  const isOfEnvironment = environmentName === mainEnvironment && baseName.includes(environmentSeparator);
+  const hint = isOfEnvironment ? ' Two dashes stand before the name of an environment: choose one with --env.' : '';
   throw new LannerError(
     'invalid_argument',
     `The app name "${shorten(aliasName)}" cannot be used in an address: up to ${longestName} letters, digits, single "-" and "_", ` +
-      `beginning with a letter or digit. Use "${toAliasName(suggestName(baseName), environmentName)}".`,
+      `beginning with a letter or digit. Use "${toAliasName(suggestName(baseName), environmentName)}".${hint}`,
   );
 }
 

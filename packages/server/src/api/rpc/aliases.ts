@@ -1,8 +1,8 @@
 import { LannerError } from '@lanner/protocol';
-import { DeploymentStrategy, type AliasInfo } from '@lanner/protocol/controller';
+import type { AliasInfo } from '@lanner/protocol/controller';
 import { assertAliasName } from '../../apps/alias-name.ts';
 import type { Alias, Revision } from '../../apps/app-types.ts';
-import { parseAuthMode, toAliasInfo } from './app-messages.ts';
+import { parseAuthMode, parseIsRolling, toAliasInfo } from './app-messages.ts';
 import type { ControllerDeps } from './controller-deps.ts';
 import type { ControllerPart } from './controller-part.ts';
 import { environmentNameOf } from './environment-names.ts';
@@ -17,13 +17,14 @@ export function createAliasMethods(deps: AliasDeps): ControllerPart<'setAlias' |
       const { principal, signal } = rpcCall(context);
       const environmentName = environmentNameOf(request.environmentName);
       const authMode = parseAuthMode(request.authMode);
+      const isRolling = parseIsRolling(request.deploymentStrategy);
       await deps.environments.assertExists(principal.accountId, environmentName);
       assertAliasName(request.alias, environmentName);
       const revision = await revisionIn(deps, principal.accountId, environmentName, request.revision);
       const present = await deps.apps.getAlias(principal.accountId, request.alias);
       // Without a strategy the alias just moves. Rolling on the revision that is already active would prove nothing.
       const isMove = present !== null && present.revisionId !== revision.revisionId;
-      if (request.deploymentStrategy === DeploymentStrategy.ROLLING && isMove) {
+      if (isRolling === true && isMove) {
         await deps.fleet.startFirstRunner({
           accountId: principal.accountId,
           aliasName: request.alias,

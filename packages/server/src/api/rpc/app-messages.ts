@@ -5,6 +5,7 @@ import {
   AliasInfoSchema,
   ApplicationAuthMode,
   ApplicationInfoSchema,
+  DeploymentStrategy,
   type AliasInfo,
   type ApplicationInfo,
 } from '@lanner/protocol/controller';
@@ -27,6 +28,26 @@ export function parseAuthMode(sent: number | undefined): AuthMode | undefined {
     'invalid_argument',
     `The auth mode number ${sent} is unknown; known are 0 (private), 1 (public) and 2 (shared).`,
   );
+}
+
+/**
+ * Whether a deploy or a move waits for a runner of the new revision; undefined when nothing was sent.
+ * @throws `invalid_argument` for an unknown number.
+ */
+export function parseIsRolling(sent: number | undefined): boolean | undefined {
+  switch (sent) {
+    case undefined:
+      return undefined;
+    case DeploymentStrategy.RECREATE:
+      return false;
+    case DeploymentStrategy.ROLLING:
+      return true;
+    default:
+      throw new LannerError(
+        'invalid_argument',
+        `The deployment strategy number ${sent} is unknown; known are 0 (recreate) and 1 (rolling).`,
+      );
+  }
 }
 
 /** The settings that AliasInfo and ApplicationInfo share, under their names there. */

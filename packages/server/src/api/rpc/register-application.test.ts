@@ -107,6 +107,11 @@ describe('RegisterApplication', () => {
     assert.equal((await aliasOf('scaled'))?.settings.maxConcurrency, 7);
   });
 
+  it('refuses a strategy and an auth mode that it does not know', async () => {
+    await assertStatus(deploy({ deploymentStrategy: 9 as never }), 'InvalidArgument', /strategy number 9.*rolling/);
+    await assertStatus(deploy({ authMode: 9 as never }), 'InvalidArgument', /auth mode number 9/);
+  });
+
   it('is private when no auth mode is sent, as clients tell their users, also when the app was public', async () => {
     await deploy({ applicationName: 'open', authMode: 1 });
     assert.equal((await aliasOf('open'))?.authMode, 'public');

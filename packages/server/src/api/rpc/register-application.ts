@@ -1,9 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { isLannerError, LannerError, type ErrorCode, type Json } from '@lanner/protocol';
-import { DeploymentStrategy, type RegisterApplicationResultSchema } from '@lanner/protocol/controller';
+import type { RegisterApplicationResultSchema } from '@lanner/protocol/controller';
 import { assertAliasName } from '../../apps/alias-name.ts';
 import { serviceUrls } from '../service-urls.ts';
-import { parseAuthMode } from './app-messages.ts';
+import { parseAuthMode, parseIsRolling } from './app-messages.ts';
 import { assertEnvironmentId } from './code-draft.ts';
 import type { ControllerDeps } from './controller-deps.ts';
 import type { ControllerPart } from './controller-part.ts';
@@ -36,6 +36,7 @@ export function createDeployMethods(deps: DeployDeps): ControllerPart<'registerA
       if (aliasName !== null) assertAliasName(aliasName, environmentName);
       // Clients show a deploy that says nothing as private, also of an app that was public: so it has to be.
       const authMode = parseAuthMode(request.authMode) ?? 'private';
+      const isRolling = parseIsRolling(request.deploymentStrategy);
       const metadata = parseMetadata(request.metadata as { [key: string]: Json } | undefined);
       const sourceCode = parseSourceCode(request.sourceCode);
       const skipRetryConditions = parseSkipRetryConditions(request.skipRetryConditions);
@@ -85,7 +86,7 @@ export function createDeployMethods(deps: DeployDeps): ControllerPart<'registerA
       if (aliasName !== null) {
         // A detached deploy moves the alias first; the first deploy of an app is never detached.
         const isDetached = request.attachToDeployment === false && present !== null;
-        if (request.deploymentStrategy === DeploymentStrategy.ROLLING && !isDetached) {
+        if (isRolling === true && !isDetached) {
           try {
             yield* firstRunner(deps, { accountId, aliasName, revisionId, signal });
             signal.throwIfAborted();
