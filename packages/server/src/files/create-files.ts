@@ -107,7 +107,7 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
     sessions,
     ownerOf: options.ownerOf,
     fileBytes: limits.objectBytes,
-    reservedBytes: limits.reservedBytes,
+    freeSpace: limits,
   });
   // What a crash left of unpacking.
   await rm(join(folder, 'archives'), { recursive: true, force: true });

@@ -1,5 +1,7 @@
-/** Bounds of uploads to the file host. */
-export interface FileLimits {
+import type { FreeSpaceRule } from './intake.ts';
+
+/** Bounds of uploads. */
+export interface FileLimits extends FreeSpaceRule {
   /** One request: a whole file, or one part of it. */
   requestBytes: number;
   /** All parts of a file together. */
@@ -14,8 +16,6 @@ export interface FileLimits {
   readWaitMs: number;
   /** Readers that wait, all told. */
   waitingReaders: number;
-  /** Left free on disk: the database must be able to write. */
-  reservedBytes: number;
 }
 
 const gibibyte = 1024 ** 3;
@@ -29,5 +29,7 @@ export const defaultFileLimits: FileLimits = {
   openLifetimeMs: 7 * dayMs,
   readWaitMs: 20_000,
   waitingReaders: 1_000,
+  // The database must be able to write.
   reservedBytes: 256 * 1024 ** 2,
+  reservedPart: 1 / 20,
 };

@@ -89,18 +89,39 @@ export async function storing<T>(write: () => Promise<T>): Promise<T> {
   }
 }
 
+/** How much of a disk is left to the rest of the platform: the smaller of the two. */
+export interface FreeSpaceRule {
+  reservedBytes: number;
+  /** Of the whole disk, 0 … 1. */
+  reservedPart: number;
+}
+
+/** Free space is looked at again after so many bytes. */
+const lookAgainBytes = 64 * 1024 ** 2;
+
 /**
- * Refuses what would leave the disk too full for the rest of the platform.
- * @param announcedBytes null: not known beforehand.
- * @throws LannerError `storage_full`.
+ * The same bytes, refused with `storage_full` as soon as they leave less free on disk than the rule says.
+ * @param folder on the disk they go to.
  */
-export async function checkFreeSpace(
-  folder: string,
-  announcedBytes: number | null,
-  reservedBytes: number,
-): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize - (announcedBytes ?? 0) < reservedBytes) throw diskFull();
+export function leavingFree(incoming: Incoming, folder: string, rule: FreeSpaceRule): Incoming {
+  const look = async (comingBytes: number): Promise<void> => {
+    const { bavail, blocks, bsize } = await statfs(folder);
+    const reservedBytes = Math.min(rule.reservedBytes, blocks * bsize * rule.reservedPart);
+    if (bavail * bsize - comingBytes < reservedBytes) throw diskFull();
+  };
+  const watched = async function* (): AsyncGenerator<Uint8Array> {
+    await look(incoming.announcedBytes ?? 0);
+    let sinceLookBytes = 0;
+    for await (const chunk of incoming.bytes) {
+      sinceLookBytes += chunk.length;
+      if (sinceLookBytes > lookAgainBytes) {
+        await look(0);
+        sinceLookBytes = 0;
+      }
+      yield chunk;
+    }
+  };
+  return { announcedBytes: incoming.announcedBytes, bytes: watched() };
 }
 
 function tooLarge({ bytes, what }: { bytes: number; what: string }): LannerError {

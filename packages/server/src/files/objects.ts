@@ -4,7 +4,7 @@ import { LannerError, type Clock } from '@lanner/protocol';
 import type { Blobs } from '../blobs/blobs.ts';
 import { sliceParts, type ByteRange } from './byte-range.ts';
 import type { FileLimits } from './file-limits.ts';
-import { checkFreeSpace, takeIn, type Incoming } from './intake.ts';
+import { leavingFree, takeIn, type Incoming } from './intake.ts';
 import { decideLifecycle, type Lifecycle } from './lifecycle.ts';
 import type { NewObject, ObjectContent, ObjectPart, ObjectStore, StoredObject } from './object-store.ts';
 
@@ -82,13 +82,14 @@ export function createObjects(options: ObjectsOptions): Objects {
     what: string,
     commit: (part: Omit<ObjectPart, 'partNumber'>) => Promise<Result>,
   ): Promise<Result> => {
-    await checkFreeSpace(options.folder, incoming.announcedBytes, limits.reservedBytes);
     const blob = randomBytes(32).toString('hex');
     writing.add(blob);
     try {
       await store.noteLeftover(blob);
-      const { sizeBytes, sha256 } = await takeIn(incoming, { bytes: limits.requestBytes, what }, (bytes) =>
-        blobs.put(blob, bytes),
+      const { sizeBytes, sha256 } = await takeIn(
+        leavingFree(incoming, options.folder, limits),
+        { bytes: limits.requestBytes, what },
+        (bytes) => blobs.put(blob, bytes),
       );
       return await commit({ blob, sizeBytes, etag: sha256 });
     } finally {

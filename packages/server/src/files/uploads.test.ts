@@ -217,7 +217,7 @@ describe('uploads to the file host', () => {
   });
 
   it('are refused while the disk has less free than the platform needs', async () => {
-    const full = await startFileServer({ reservedBytes: Number.MAX_SAFE_INTEGER });
+    const full = await startFileServer({ reservedBytes: Number.MAX_SAFE_INTEGER, reservedPart: 2 });
     try {
       const response = await full.fetch(`${full.cdn}/files/upload`, {
         method: 'POST',

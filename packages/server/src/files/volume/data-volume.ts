@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { LannerError } from '@lanner/protocol';
 import type { UploadSessions } from '../../blobs/upload-sessions.ts';
-import { checkFreeSpace, takeIn, type Incoming } from '../intake.ts';
+import { leavingFree, storing, takeIn, type FreeSpaceRule, type Incoming } from '../intake.ts';
 import { codeOf, Folder, kindOf, type Owner } from './folder.ts';
 import { listFolder, type VolumeEntry } from './list-folder.ts';
 import { formatVolumePath, type VolumePath } from './parse-volume-path.ts';
@@ -61,14 +61,13 @@ export interface DataVolumeOptions {
   ownerOf: (accountId: string) => Promise<Owner | null>;
   /** Most bytes of one file. */
   fileBytes: number;
-  /** Left free on disk. */
-  reservedBytes: number;
+  freeSpace: FreeSpaceRule;
 }
 
 const accountForm = /^[A-Za-z0-9-]{1,64}$/;
 
 export function createDataVolume(options: DataVolumeOptions): DataVolume {
-  const { folder, sessions, ownerOf, fileBytes, reservedBytes } = options;
+  const { folder, sessions, ownerOf, fileBytes, freeSpace } = options;
 
   const inVolume = async <Result>(
     accountId: string,
@@ -98,7 +97,7 @@ export function createDataVolume(options: DataVolumeOptions): DataVolume {
   ): Promise<{ md5: string; sizeBytes: number }> =>
     inVolume(accountId, async (root, owner) => {
       if (path.length === 0) throw isFolder(path);
-      await checkFreeSpace(join(folder, accountId), incoming.announcedBytes, reservedBytes);
+      const watched = leavingFree(incoming, join(folder, accountId), freeSpace);
       const done = await walk(root, path, { make: { owner } }, async ({ folder: parent, name }) => {
         if (name === null || isTemporaryName(name)) throw isFolder(path);
         if ((await parent.kindOf(name)) === 'folder') throw isFolder(path);
@@ -106,7 +105,7 @@ export function createDataVolume(options: DataVolumeOptions): DataVolume {
         const file = await parent.createFile(temporary, owner);
         try {
           const md5 = createHash('md5');
-          const { sizeBytes } = await takeIn(incoming, { bytes: fileBytes, what: 'A file' }, async (bytes) => {
+          const { sizeBytes } = await takeIn(watched, { bytes: fileBytes, what: 'A file' }, async (bytes) => {
             for await (const chunk of bytes) {
               md5.update(chunk);
               for (let written = 0; written < chunk.length;) {
@@ -180,8 +179,8 @@ export function createDataVolume(options: DataVolumeOptions): DataVolume {
 
     async putPart(accountId, uploadId, partNumber, bytes) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      await checkFreeSpace(folder, null, reservedBytes);
-      const { etag } = await sessions.putPart(accountId, uploadId, partNumber, bytes);
+      const { bytes: watched } = leavingFree({ bytes, announcedBytes: null }, folder, freeSpace);
+      const { etag } = await storing(() => sessions.putPart(accountId, uploadId, partNumber, watched));
       return { partNumber, etag };
     },
 
