@@ -1,5 +1,5 @@
 /**
- * Writes everything that is generated and committed: the TypeScript of `proto/` and `docs/errors.md`. Needs no network.
+ * Writes everything that is generated and committed: the TypeScript of `proto/`, `docs/errors.md` and `docs/cli.md`. Needs no network.
  *
  * `node scripts/generate.ts --check` writes nothing, names the files that differ, and ends with status 1 if there are any.
  */
@@ -8,17 +8,19 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
+import { renderCliDoc } from './generate-cli-doc.ts';
 import { renderErrorsDoc } from './generate-errors-doc.ts';
 
 const root = dirname(import.meta.dirname);
 const messagesFolder = 'packages/protocol/src/gen';
 const errorsDoc = 'docs/errors.md';
+const cliDoc = 'docs/cli.md';
 
-if (process.argv.includes('--check')) check();
-else generate(root);
+if (process.argv.includes('--check')) await check();
+else await generate(root);
 
 /** Writes the generated files below `target`, at the places they have in the repository. */
-function generate(target: string): void {
+async function generate(target: string): Promise<void> {
   rmSync(join(target, messagesFolder), { recursive: true, force: true });
   const bin = join(root, 'node_modules', '.bin');
   execFileSync(join(bin, 'buf'), ['generate', '--output', target], {
@@ -28,15 +30,17 @@ function generate(target: string): void {
   });
   mkdirSync(dirname(join(target, errorsDoc)), { recursive: true });
   writeFileSync(join(target, errorsDoc), renderErrorsDoc());
+  writeFileSync(join(target, cliDoc), await renderCliDoc());
 }
 
-function check(): void {
+async function check(): Promise<void> {
   const fresh = mkdtempSync(join(tmpdir(), 'lanner-generate-'));
   try {
-    generate(fresh);
+    await generate(fresh);
     const paths = new Set(
       [fresh, root].flatMap((base) => [
         errorsDoc,
+        cliDoc,
         ...list(join(base, messagesFolder)).map((name) => join(messagesFolder, name)),
       ]),
     );
