@@ -74,7 +74,7 @@ describe('the supervisor process', () => {
     assert.equal((await api.status()).bootId, facts.bootId);
 
     const second = launch(test.dataDir);
-    assert.deepEqual(await ended(second.child), [1, null]);
+    assert.deepEqual(await ended(second.child), [75, null]);
     assert.match(second.errors(), /Another supervisor uses this data folder/);
     assert.equal((await api.status()).pid, child.pid, 'the first is not disturbed');
 
