@@ -74,8 +74,10 @@ export async function wireServer(parts: {
   const credentials = await ensureFirstAccount({
     accounts: store.accounts,
     keys: store.keys,
+    authenticator: store.authenticator,
     credentialsPath: dataDir.credentials,
     nickname: config.accountNickname,
+    log,
   });
 
   const ca = createCertificateAuthority({ folder: dataDir.ca, config, clock, log });
