@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Clock } from '@lanner/protocol';
+import type { Clock, Timer } from '@lanner/protocol';
 import type { EventLog } from '../events/event-log.ts';
 import { openNdjson } from './ndjson.ts';
 
@@ -22,24 +22,31 @@ export async function streamEvents(
   const stop = AbortSignal.any([signal, stream.signal]);
   const removeReader = events.addReader();
   let seq = after;
+  let sentAtMs = clock.monotonicMs();
+  let timer: Timer;
+  const beat = (): void => {
+    const silentMs = clock.monotonicMs() - sentAtMs;
+    if (silentMs >= heartbeatMs) {
+      sentAtMs = clock.monotonicMs();
+      void stream.write([{ seq: events.lastSeq, atMs: clock.nowMs(), type: 'heartbeat' }]);
+    }
+    timer = clock.setTimer(silentMs >= heartbeatMs ? heartbeatMs : heartbeatMs - silentMs, beat);
+  };
+  timer = clock.setTimer(heartbeatMs, beat);
   try {
     while (!stream.signal.aborted) {
       const batch = events.readAfter(seq, batchEvents);
       if (batch.length > 0) {
+        sentAtMs = clock.monotonicMs();
         await stream.write(batch);
         seq = batch.at(-1)!.seq;
         continue;
       }
       if (stop.aborted) break;
-      const pause = new AbortController();
-      const timer = clock.setTimer(heartbeatMs, () => pause.abort());
-      await events.waitAfter(events.lastSeq, AbortSignal.any([stop, pause.signal]));
-      timer.cancel();
-      if (pause.signal.aborted) {
-        await stream.write([{ seq: events.lastSeq, atMs: clock.nowMs(), type: 'heartbeat' }]);
-      }
+      await events.waitAfter(events.lastSeq, stop);
     }
   } finally {
+    timer.cancel();
     removeReader();
     stream.end();
   }
