@@ -12,6 +12,7 @@ const scripts: [string, ...string[]][] = [
   ['sockets.ts'],
   ['platform.ts'],
   ['client.ts'],
+  ['cli.ts'],
 ];
 let failed = 0;
 for (const [script, ...rest] of scripts) {
