@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseAuthorizationHeader, parseRpcCredential } from './parse-credential.ts';
+import fc from 'fast-check';
+import { parseAuthorizationHeader, parseRpcCredential, splitKey } from './parse-credential.ts';
 
 describe('parseAuthorizationHeader', () => {
   it('reads nothing as none', () => {
@@ -66,5 +67,44 @@ describe('parseRpcCredential', () => {
   it('calls half a key malformed', () => {
     assert.equal(parse({ 'auth-key': 'secret' }).kind, 'malformed');
     assert.equal(parse({ 'auth-key-id': 'id' }).kind, 'malformed');
+  });
+});
+
+describe('credentials, whatever is sent', () => {
+  const anything = fc.oneof(
+    fc.string(),
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom(':', 'a:', ':b', 'a:b:c', ' '.repeat(9_000)),
+  );
+  const scheme = fc.constantFrom('Key', 'bearer', 'KEY', 'Basic', 'Key Key', '');
+  const header = fc.oneof(
+    anything,
+    fc.tuple(scheme, anything).map((parts) => parts.join(' ')),
+  );
+
+  it('are whole, none or malformed, and never told back', () => {
+    fc.assert(
+      fc.property(fc.option(header), fc.option(anything), fc.option(anything), (authorization, keyId, key) => {
+        const values: Record<string, string | null> = { authorization, 'auth-key-id': keyId, 'auth-key': key };
+        for (const found of [parseAuthorizationHeader(authorization), parseRpcCredential((name) => values[name])]) {
+          if (found.kind === 'key') assert.ok(found.keyId !== '' && found.keySecret !== '');
+          if (found.kind === 'bearer') assert.ok(found.token.trim() !== '' && found.token.length <= 8_192);
+          // One of a few fixed texts: nothing of what was sent is in it.
+          if (found.kind === 'malformed')
+            assert.match(found.message, /^(?:Invalid |The (?:Authorization|metadata|key) )/);
+        }
+      }),
+    );
+  });
+
+  it('that are keys come apart as they were put together', () => {
+    const part = fc.stringMatching(/^[^\s:]{1,40}$/);
+    fc.assert(
+      fc.property(part, fc.stringMatching(/^\S{1,60}$/), (keyId, keySecret) => {
+        assert.deepEqual(splitKey(`${keyId}:${keySecret}`), { keyId, keySecret });
+        const expected = { kind: 'key', keyId, keySecret };
+        assert.deepEqual(parseAuthorizationHeader(`Key ${keyId}:${keySecret}`), expected);
+      }),
+    );
   });
 });

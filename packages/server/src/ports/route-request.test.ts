@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { routeRequest, type AddressConfig, type RequestTarget, type Routing } from './route-request.ts';
 
 const domain: AddressConfig = { domain: 'lanner.example', publicUrl: null };
@@ -143,4 +144,45 @@ test('a caller that comes past the public URL by another port keeps that port', 
   const routing = route('box.example:8080', '/x', config, { scheme: 'http' });
   assert.equal('origin' in routing && routing.origin.scheme, 'http');
   assert.equal('origin' in routing && routing.origin.hosts.runHost, 'box.example:8080/run');
+});
+
+test('whatever is asked for has one role and a path, or is refused', () => {
+  const anything = fc.oneof(fc.string(), fc.string({ unit: 'binary' }));
+  const authority = fc.oneof(
+    anything,
+    fc.constantFrom(
+      'localhost:8443',
+      'queue.lanner.example',
+      'x.lanner.example',
+      'evil-lanner.example',
+      'rest.fal.ai',
+      'afal.ai',
+    ),
+    fc.constantFrom('[::1]:1', '[::1', 'a:0', 'a:99999', 'a@b', 'v3.fal.media', 'LANNER.EXAMPLE.'),
+  );
+  const target = fc.oneof(
+    anything,
+    fc.tuple(fc.constantFrom('/run', '/queue', '/ws', '/cdn', '/kv', '/', ''), anything).map((parts) => parts.join('')),
+    fc.tuple(authority, anything).map(([host, rest]) => `http://${host}${rest}`),
+    fc.constantFrom('*', '', '/run?x', '//run/a', '/run#x'),
+  );
+  const config = fc.constantFrom(none, domain, { domain: null, publicUrl: 'https://[::1]:9/' });
+  fc.assert(
+    fc.property(
+      fc.option(authority, { nil: undefined }),
+      target,
+      config,
+      anything,
+      (host, path, settings, contentType) => {
+        const routing = route(host, path, settings, { contentType });
+        if ('refused' in routing) return assert.notEqual(routing.message, '');
+        assert.match(routing.path, /^\//);
+        assert.ok(['rpc', 'rest', 'run', 'queue', 'ws', 'cdn', 'kv'].includes(routing.role));
+        // Outgoing URLs are made of it.
+        for (const each of [routing.origin.hosts.runHost, routing.origin.hosts.queueHost]) {
+          assert.ok(!/[\s@#?\\]/.test(each), each);
+        }
+      },
+    ),
+  );
 });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { isIP } from 'node:net';
 import { describe, it } from 'node:test';
 import { isLannerError } from '@lanner/protocol';
+import fc from 'fast-check';
 import { isForbiddenTarget } from './private-address.ts';
 import { readWebhookUrl, receiverOf } from './webhook-url.ts';
 
@@ -133,5 +135,49 @@ describe('addresses that are no place of the public Internet', () => {
     for (const address of ['1.1.1.1', '172.32.0.1', '100.128.0.1', '::ffff:8.8.8.8', '2001:4860:4860::8888']) {
       assert.ok(!isForbiddenTarget(address, false), address);
     }
+  });
+
+  it('is refused or the address of a receiver outside, whatever comes', () => {
+    const host = fc.oneof(
+      fc.ipV4().map(String),
+      fc.ipV4Extended().map(String),
+      fc.ipV6().map((address) => `[${address}]`),
+      fc.domain(),
+      fc.constantFrom(
+        'localhost',
+        'LOCALHOST.',
+        'a.localhost',
+        '0',
+        '127.1',
+        '0x7f.1',
+        '[::ffff:7f00:1]',
+        '①②⑦.0.0.1',
+        '127。0。0。1',
+      ),
+      fc.string(),
+    );
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.webUrl({ withQueryParameters: true, withFragments: true }),
+      fc
+        .tuple(fc.constantFrom('http://', 'https://', 'HTTP:', 'http:\\\\', 'ws://', 'http://u:p@'), host)
+        .map((parts) => parts.join('')),
+    );
+    fc.assert(
+      fc.property(text, fc.boolean(), (sent, allowPrivate) => {
+        let url: string;
+        try {
+          url = readWebhookUrl(sent, allowPrivate);
+        } catch (error) {
+          return assert.ok(isBadRequest(error), String(error));
+        }
+        // What is kept is read the same way again when it is delivered.
+        assert.equal(readWebhookUrl(url, allowPrivate), url);
+        assert.match(receiverOf(url), /^\S+:\d+$/);
+        const hostname = new URL(url).hostname.replace(/^\[|\]$/g, '');
+        if (isIP(hostname) !== 0) assert.ok(!isForbiddenTarget(hostname, allowPrivate), hostname);
+        if (!allowPrivate) assert.doesNotMatch(hostname, /localhost\.?$|^127\.|^10\./i);
+      }),
+    );
   });
 });

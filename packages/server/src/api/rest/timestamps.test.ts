@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { parseTimestamp, toTimestamp } from './timestamps.ts';
 
 describe('timestamps', () => {
@@ -25,5 +26,17 @@ describe('timestamps', () => {
   it('are null for anything else', () => {
     for (const text of ['', 'yesterday', '12', '2026-13-45T00:00:00Z', '1h'])
       assert.equal(parseTimestamp(text), null, text);
+  });
+
+  it('come back as they were, and whatever else comes is a time or null', () => {
+    const years = { min: Date.UTC(0, 0, 1), max: Date.UTC(9999, 11, 31) };
+    fc.assert(fc.property(fc.integer(years), (atMs) => assert.equal(parseTimestamp(toTimestamp(atMs)), atMs)));
+    const digits = fc.stringMatching(/^\d{4}-\d{2}-\d{2}[T ]?[\d:.]{0,20}(Z|[+-]\d{2}:?\d{2})?$/);
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), digits), (text) => {
+        const atMs = parseTimestamp(text);
+        if (atMs !== null) assert.ok(toTimestamp(atMs) !== '');
+      }),
+    );
   });
 });
