@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -32,6 +32,20 @@ describe('database', () => {
         db.run(`INSERT INTO environments (account_id, name, created_at_ms) VALUES ('nobody', 'main', 0)`),
       ),
     );
+  });
+
+  it('names a file that is no database, with what to do, and leaves it as it is', async (t) => {
+    const path = await aDatabasePath(t);
+    await writeFile(path, 'no database at all');
+    assert.throws(
+      () => openDatabase({ path, clock: systemClock }),
+      (error) =>
+        isLannerError(error) &&
+        error.code === 'config_invalid' &&
+        error.message.startsWith(`${path} is not a database`) &&
+        /backup/.test(error.message),
+    );
+    assert.equal(await readFile(path, 'utf8'), 'no database at all');
   });
 
   it('says that the disk is full, keeps what it has, and goes on when there is room again', async (t) => {

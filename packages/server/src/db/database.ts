@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import type { Clock } from '@lanner/protocol';
+import { LannerError, type Clock } from '@lanner/protocol';
 import { createGroupCommit } from './group-commit.ts';
 import { migrate } from './migrate.ts';
 import { migrationsFolder, readMigrations } from './migrations.ts';
@@ -26,7 +26,7 @@ const busyTimeoutMs = 5_000;
 /**
  * Opens the database and brings its schema up to date. One process alone may do this for a file at a time: the lock of
  * the data folder (config/lock.ts) sees to that, because two writers starve each other and distrust no cache.
- * @throws LannerError `schema_too_new`, `schema_changed`.
+ * @throws LannerError `schema_too_new`, `schema_changed`, `config_invalid` for a file that is no database or damaged.
  */
 export function openDatabase(options: { path: string; clock: Clock }): Database {
   makePrivateFile(options.path);
@@ -36,7 +36,7 @@ export function openDatabase(options: { path: string; clock: Clock }): Database 
     migrate(connection, readMigrations(migrationsFolder('sqlite')), options.clock.nowMs());
   } catch (error) {
     connection.close();
-    throw error;
+    throw unusable(options.path, error);
   }
   const commits = createGroupCommit(connection, options.clock);
   return {
@@ -48,6 +48,19 @@ export function openDatabase(options: { path: string; clock: Clock }): Database 
       connection.close();
     },
   };
+}
+
+/** SQLite's own numbers: the file is damaged, or is none of its files. */
+const damaged: readonly unknown[] = [11, 26];
+
+function unusable(path: string, error: unknown): unknown {
+  if (!damaged.includes((error as { errcode?: unknown }).errcode)) return error;
+  return new LannerError(
+    'config_invalid',
+    `${path} is not a database, or is damaged (${(error as Error).message}). ` +
+      'Restore it from a backup; or move it away, and the next start makes an empty one.',
+    { cause: error },
+  );
 }
 
 /** SQLite gives the files beside a database the mode of the database itself: private to this user. */
