@@ -45,13 +45,13 @@ class AddressRules:
         is_served = name.port and (name.is_wildcard or self._is_of_machine(name))
         return Verdict.OWN if is_served else Verdict.AS_ASKED
 
-    def for_connect(self, name, used_ports):
-        """`used_ports`: those this runner listens on (TCP), or is bound to (UDP)."""
+    def for_connect(self, name, is_served):
+        """`is_served(name)`: this runner listens on the port of that name (TCP), or is bound to it (UDP); asked only when it matters."""
         if name.ip == self.own:
             return Verdict.AS_ASKED
         if self._is_of_a_runner(name):
             return Verdict.REFUSED
-        if name.port not in used_ports:
+        if not is_served(name):
             return Verdict.AS_ASKED
         is_here = name.is_wildcard or name.is_loopback or self._is_of_machine(name)
         return Verdict.OWN if is_here else Verdict.AS_ASKED

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from . import seccomp, socket_names
 from .address_rules import AddressRules, Verdict
+from .listener_table import ListenerTable
 from .socket_calls import CallerGone, HeldSocket, fetch_descriptor, has_signal, is_close_on_exec, read_address
 from .unix_paths import reachable_name
 
@@ -49,6 +50,7 @@ class SocketBroker:
         self._rules = AddressRules(socket.inet_aton(address), _is_of_machine)
         self._on_listen = on_listen
         self._ports = {socket.SOCK_STREAM: set(), socket.SOCK_DGRAM: set()}
+        self._table = ListenerTable()
         # TCP port → (domain, is for IPv6 alone) of the last socket bound to it.
         self._bound = {}
         # Abstract names of Unix sockets, which the whole machine shares, as this runner has bound them.
@@ -219,7 +221,7 @@ class SocketBroker:
         name = socket_names.parse(address) if held.is_internet else None
         if name is not None:
             kind = held.kind
-            verdict = self._rules.for_connect(name, self._ports.get(kind, ()))
+            verdict = self._rules.for_connect(name, lambda asked: self._is_served(asked, kind))
             if verdict is Verdict.REFUSED:
                 self._listener.answer(notification, errno.ECONNREFUSED)
                 return held
@@ -244,6 +246,13 @@ class SocketBroker:
         until = time.monotonic() + timeout if timeout else float("inf")
         self._waiting[held.fd] = _Waiting(notification, held, address, until, is_unix)
         return None
+
+    def _is_served(self, name, kind):
+        """The kernel's table tells, also of servers that another broker of this runner has helped, or that are closed by now."""
+        is_known = name.port in self._ports.get(kind, ())
+        if kind != socket.SOCK_STREAM or not (is_known or name.is_wildcard or name.is_loopback):
+            return is_known  # a connection to the outside is not worth a question
+        return self._table.has(self._rules.own, name.port) if self._table.is_available() else is_known
 
     def _is_bound_to_own(self, held):
         name = socket_names.parse(held.name())

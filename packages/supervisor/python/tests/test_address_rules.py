@@ -40,10 +40,10 @@ class Rules(unittest.TestCase):
         self.expect(Verdict.AS_ASKED, without, "0.0.0.0", "::", "127.0.0.1", *MACHINE)
 
     def test_a_client_is_led_to_the_runners_own_servers_and_kept_from_others(self):
-        served = lambda text: self.rules.for_connect(name(text, 8080), {8080})  # noqa: E731
+        served = lambda text: self.rules.for_connect(name(text, 8080), lambda asked: asked.port == 8080)  # noqa: E731
         self.expect(Verdict.OWN, served, "127.0.0.1", "0.0.0.0", "::1", "::", *MACHINE)
         self.expect(Verdict.AS_ASKED, served, OWN, "192.0.2.1", "2001:db8::1")
-        other = lambda text: self.rules.for_connect(name(text, 8080), set())  # noqa: E731
+        other = lambda text: self.rules.for_connect(name(text, 8080), lambda _: False)  # noqa: E731
         self.expect(Verdict.AS_ASKED, other, "127.0.0.1", "127.0.0.53", "127.31.255.255", "127.224.0.1", "::1", OWN, *MACHINE)
         for find in (served, other):
             self.expect(Verdict.REFUSED, find, "127.32.0.1", "127.223.255.254", "127.83.4.8")

@@ -260,6 +260,21 @@ def main():
         )
         self.assertEqual(set(runner.value()), {self.own})
 
+    def test_a_service_of_the_machine_is_there_again_when_the_runners_own_server_has_gone(self):
+        with socket.create_server(("127.0.0.1", 0)) as service:
+            port = service.getsockname()[1]
+            runner = self.start(
+                f"""
+                import socket
+                def main():
+                    server = socket.create_server(("0.0.0.0", {port}))
+                    own = socket.create_connection(("127.0.0.1", {port}), 10).getpeername()[0]
+                    server.close()
+                    return own, socket.create_connection(("127.0.0.1", {port}), 10).getpeername()[0]
+                """
+            )
+            self.assertEqual(runner.value(), (self.own, "127.0.0.1"))
+
     def test_a_port_of_the_kernels_choice_is_told_truly(self):
         runner = self.start(
             NATIVE
