@@ -52,9 +52,16 @@ export function openDatabase(options: { path: string; clock: Clock }): Database 
 
 /** SQLite's own numbers: the file is damaged, or is none of its files. */
 const damaged: readonly unknown[] = [11, 26];
+const diskFull = 13;
 
 function unusable(path: string, error: unknown): unknown {
-  if (!damaged.includes((error as { errcode?: unknown }).errcode)) return error;
+  const { errcode } = error as { errcode?: unknown };
+  if (errcode === diskFull) {
+    return new LannerError('storage_full', `There is no space left for ${path}. Make room, then try again.`, {
+      cause: error,
+    });
+  }
+  if (!damaged.includes(errcode)) return error;
   return new LannerError(
     'config_invalid',
     `${path} is not a database, or is damaged (${(error as Error).message}). ` +
