@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
 import { ensurePythonEnv } from '../../scripts/python-env.ts';
 import { startPlatform, type CommandResult, type Platform } from './platform.ts';
 
@@ -68,13 +69,12 @@ const ours = (argv: string[], stdin = ''): Promise<CommandResult> =>
 /** What of both outputs has to be the same. */
 function seen({ stdout, stderr }: CommandResult): string {
   return (
-    oneHeadLine(stdout + stderr)
+    oneHeadLine(stripVTControlCharacters(stdout + stderr))
       .split('\n')
       // Boxes are there for people; how wide they are follows from what is in them.
       .filter((line) => !/^[┏┡└━╇┩┳┓┻┴┘─┴ ]*$/.test(line))
       .map((line) => line.replaceAll(/[┃│]/g, '|').replaceAll(/\s+/g, ' ').trim())
       .join(' ')
-      .replaceAll(/\x1B\[[0-9;]*m/g, '')
       .replace(/(✘|error:) /, '')
       .replaceAll(/\d+:\d\d:\d\d \(\d+s\)/g, 'UPTIME')
       .replaceAll(/\b\d+s\b/g, 'SECONDS')

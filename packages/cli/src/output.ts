@@ -72,6 +72,12 @@ export function isClientFailure(error: unknown): error is ClientError {
 /** A file or folder that this user cannot use is the machine's state, not a defect; null for every other error. */
 function describeFileRefusal(error: unknown): { what: string; todo: string } | null {
   const { code, path } = (error ?? {}) as { code?: unknown; path?: unknown };
+  // A write that fails does not know its file.
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+  if (isFull) {
+    const where = typeof path === 'string' ? ` for ${path}` : ' on the disk';
+    return { what: `There is no space left${where} (${code}).`, todo: 'Make room, then try again.' };
+  }
   if (typeof path !== 'string') return null;
   switch (code) {
     case 'EACCES':
@@ -87,9 +93,6 @@ function describeFileRefusal(error: unknown): { what: string; todo: string } | n
         what: `${path} is not a folder, or goes through something that is none (${code}).`,
         todo: 'Choose another folder with --data-dir.',
       };
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return { what: `There is no space left for ${path} (${code}).`, todo: 'Make room, then try again.' };
     default:
       return null;
   }

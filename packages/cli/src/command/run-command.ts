@@ -32,9 +32,7 @@ export async function runCommand(
       signal: stop.signal,
       debug,
       client: (options) =>
-        (client ??= import('../connect/open-client.ts').then(({ openClient }) =>
-          openClient(options, environment, stop.signal),
-        )),
+        (client ??= import('../connect/open-client.ts').then(({ openClient }) => openClient(options, environment))),
     });
     return code ?? 0;
   } catch (error) {

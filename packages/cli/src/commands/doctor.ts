@@ -65,7 +65,7 @@ async function platformOf(options: ConnectionOptions, context: CommandContext): 
   let report: SettingsReport;
   let where: string | null = null;
   try {
-    const connection = await connectionOf(options, context.environment, context.signal);
+    const connection = await connectionOf(options, context.environment);
     report = inspectSettings(connection);
     if (report.hostFrom !== null)
       where = connection.environment === context.environment ? report.hostFrom : 'this machine';

@@ -9,9 +9,8 @@ import { configPath } from './fal-files.ts';
 export async function openClient(
   options: ConnectionOptions,
   environment: NodeJS.ProcessEnv,
-  signal: AbortSignal,
 ): Promise<ServerlessClient> {
-  return new ServerlessClient(await connectionOf(options, environment, signal));
+  return new ServerlessClient(await connectionOf(options, environment));
 }
 
 /**
@@ -21,7 +20,6 @@ export async function openClient(
 export async function connectionOf(
   options: ConnectionOptions,
   environment: NodeJS.ProcessEnv,
-  signal: AbortSignal,
 ): Promise<{ environment: NodeJS.ProcessEnv; host?: string; team?: string; profile?: string }> {
   const { host, team } = options;
   const explicit = { ...(host === undefined ? {} : { host }), ...(team === undefined ? {} : { team }) };
@@ -46,7 +44,6 @@ export async function connectionOf(
       return { ...target, environment: { ...own, LANNER_PROFILE: choice.profile } };
     }
     case 'configured':
-      await refreshEndedLogin(environment, signal);
       return { ...explicit, environment };
     case 'nowhere':
       throw new CommandError(
@@ -54,14 +51,6 @@ export async function connectionOf(
         'Start a platform with `lanner serve`, or set FAL_KEY to "<key id>:<key secret>" for the hosted one.',
       );
   }
-}
-
-/** Access tokens live for a day; the refresh token beside them gets a new one. */
-async function refreshEndedLogin(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
-  const { credentials, homePath } = inspectSettings({ environment });
-  if (credentials.kind !== 'missing' || credentials.code !== 'login_expired') return;
-  const { renewLogin } = await import('../login/renew-login.ts');
-  await renewLogin(homePath, signal);
 }
 
 /** Whether the data folders of this machine matter at all; looking at them is not free. */

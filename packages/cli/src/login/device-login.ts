@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError } from '../output.ts';
 import type { Login } from './login-file.ts';
 
@@ -17,6 +18,9 @@ export interface LoginService {
   /** Resolves after so many milliseconds; rejects when the signal fires. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
+
+/** The login service over the network. */
+export const networkLogin: LoginService = { fetch, sleep: (ms, signal) => sleep(ms, undefined, { signal }) };
 
 /** A login that waits for its user: what to open and what to compare. */
 export interface PendingLogin {
@@ -63,15 +67,6 @@ export async function finishLogin(service: LoginService, pending: PendingLogin, 
     else if (answer.body['error'] !== 'authorization_pending') throw refused(answer.body);
     await service.sleep(intervalMs, signal);
   }
-}
-
-/** A new access token; the refresh token is a new one too. */
-export async function refreshLogin(service: LoginService, refreshToken: string, signal: AbortSignal): Promise<Login> {
-  const form = { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken };
-  const answer = await post(service, 'oauth/token', form, signal);
-  if (answer.status !== 200) throw refused(answer.body);
-  const login = toLogin(answer.body);
-  return { ...login, refreshToken: login.refreshToken || refreshToken };
 }
 
 /** Makes the refresh token useless. */
