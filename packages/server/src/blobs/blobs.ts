@@ -1,6 +1,9 @@
 import type { Readable } from 'node:stream';
 
-/** Content-addressed bytes. Disk now, S3 later. A blob's name is a lower-case hex SHA-256 chosen by the caller. */
+/**
+ * Content-addressed bytes. Disk now, S3 later. A blob's name is a lower-case hex SHA-256 chosen by the caller. What nothing
+ * refers to is removed after a day: who keeps names of blobs in a table lists its column in sqlite-blob-references.ts.
+ */
 export interface Blobs {
   has(hash: string): Promise<boolean>;
   /** Streams to disk, then renames into place: readers see all or nothing. A chunk may be reused when the next but one is asked for. */
