@@ -40,7 +40,7 @@ export interface BrowserClientOptions {
   apiKey?: string | undefined;
   /** Variables to resolve hosts and key from, e.g. the bindings of an edge runtime. Default: none. */
   environment?: Environment | undefined;
-  /** Sends everything, e.g. to a server of yours that adds the key. Default: the runtime's own `fetch`. */
+  /** Sends everything, e.g. to a server of yours that adds the key, so that none is needed here. Default: the runtime's own `fetch`. */
   fetch?: Fetch | undefined;
 }
 
@@ -106,7 +106,8 @@ export class ServerlessClient {
   readonly #calls: AppCalls;
 
   constructor(options: BrowserClientOptions = {}) {
-    const settings = createGivenSettings(options, options.environment ?? {});
+    const isSignedElsewhere = options.fetch !== undefined;
+    const settings = createGivenSettings({ ...options, isSignedElsewhere }, options.environment ?? {});
     // Called on the global object: a browser's fetch refuses any other.
     const fetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init as RequestInit));
     this.#http = new HttpClient(settings, () => Promise.resolve(undefined), createFetchTransport(fetch));

@@ -6,27 +6,32 @@ import type { Settings } from './settings.ts';
 
 /**
  * Settings from what a program says alone, for where there are no files and no variables of a process.
+ * @param input with `isSignedElsewhere`, a missing key is no error
  * @param environment variables that the program hands over, e.g. the bindings of an edge runtime
  */
 export function createGivenSettings(
-  input: { host?: string | undefined; apiKey?: string | undefined },
+  input: { host?: string | undefined; apiKey?: string | undefined; isSignedElsewhere: boolean },
   environment: Environment,
 ): Settings {
   return {
     environment,
     hosts: () => resolveHosts(environment, input.host, undefined),
-    credentials: () => givenCredentials(input.apiKey, environment),
-    signing: async () => givenCredentials(input.apiKey, environment),
+    credentials: () => givenCredentials(input, environment),
+    signing: async () => givenCredentials(input, environment),
     team: () => undefined,
   };
 }
 
 /** @throws ConfigurationError `invalid_key`, `no_credentials`. */
-function givenCredentials(apiKey: string | undefined, environment: Environment): Credentials {
+function givenCredentials(
+  { apiKey, isSignedElsewhere }: { apiKey?: string | undefined; isSignedElsewhere: boolean },
+  environment: Environment,
+): Credentials {
   if (readFlag(environment, 'ISOLATE_AUTH_DISABLED')) return { kind: 'none' };
   if (apiKey !== undefined) return splitKey(apiKey, 'the option apiKey');
   const found = readVariable(environment, 'KEY');
   if (found) return splitKey(found.value, found.from);
+  if (isSignedElsewhere) return { kind: 'none' };
   throw new ConfigurationError(
     'no_credentials',
     'No key was given. Looked at the option apiKey, and at LANNER_KEY and FAL_KEY in the option environment; ' +
