@@ -129,15 +129,13 @@ describe('blobs that nobody needs', () => {
     for (let count = 0; count < 50; count += 1) {
       await makeOld(name);
       const sweeping = store.blobSweep.run();
-      const revision = store.blobs
-        .putContent(content)
-        .then((blob) =>
-          store.apps.addRevision(
-            aNewRevision(ada, {
-              code: aCodeSpec({ callable: { kind: 'serialized', method: 'cloudpickle', blob }, files: [] }),
-            }),
-          ),
-        );
+      const revision = store.blobs.putContent(content).then((blob) =>
+        store.apps.addRevision(
+          aNewRevision(ada, {
+            code: aCodeSpec({ callable: { kind: 'serialized', method: 'cloudpickle', blob }, files: [] }),
+          }),
+        ),
+      );
       await Promise.all([sweeping, revision]);
       assert.equal(await store.blobs.has(name), true);
       await store.apps.deleteRevision(ada, (await revision).revisionId);
