@@ -108,6 +108,7 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
     ownerOf: options.ownerOf,
     fileBytes: limits.objectBytes,
     freeSpace: limits,
+    clock,
   });
   // What a crash left of unpacking.
   await rm(join(folder, 'archives'), { recursive: true, force: true });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -215,6 +215,18 @@ describe('REST: files of the data volume', () => {
     assert.match(await detail(await upload('/data/folder', 'x')), /is a folder/);
     assert.equal((await upload('/data/folder/x/y', 'x')).status, 404);
     assert.equal((await upload('/data', 'x')).status, 422);
+  });
+
+  it('leave nothing of uploads that a dead server had begun', async () => {
+    await upload('/data/half/whole.txt', 'x');
+    const [old, young] = ['.lanner-upload-old', '.lanner-upload-young'];
+    for (const name of [old, young]) await writeFile(inVolume('half', name), 'half');
+    await utimes(inVolume('half', old), 1, 1);
+    assert.deepEqual(
+      (await list('/data/half')).map(({ name }) => name),
+      ['whole.txt'],
+    );
+    assert.deepEqual((await readdir(inVolume('half'))).toSorted(), [young, 'whole.txt']);
   });
 
   it('names may be any bytes', async () => {

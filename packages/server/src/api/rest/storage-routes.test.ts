@@ -1,4 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import {
+  connect,
+  constants,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+} from 'node:http2';
 import { after, before, describe, it } from 'node:test';
 import { startApiServer, type ApiServer } from '../testing/api-server.ts';
 
@@ -67,6 +75,38 @@ describe('REST: storage', () => {
     const { fileUrl, uploadUrl } = await initiate();
     assert.equal((await fetch(uploadUrl, { method: 'PUT', body: 'bytes' })).status, 200);
     assert.equal(await (await fetch(fileUrl)).text(), 'bytes');
+  });
+
+  it('stores nothing of an upload that breaks off over HTTP/2, and all of one that ends', async () => {
+    const { fileUrl, uploadUrl } = await initiate();
+    const begin = (session: ClientHttp2Session, headers = {}): ClientHttp2Stream => {
+      const stream = session.request({ ':method': 'PUT', ':path': new URL(uploadUrl).pathname, ...headers });
+      stream.on('error', () => undefined);
+      return stream;
+    };
+    // One whose connection is lost, and one that promised more than it sent: Node's client ends a stream that it cancels.
+    const lost = connect(`http://${server.authority}`);
+    lost.on('error', () => undefined);
+    const broken = begin(lost);
+    await new Promise((resolve) => broken.write('half', resolve));
+    await new Promise((resolve) => lost.ping(resolve));
+    lost.destroy();
+    const session = connect(`http://${server.authority}`);
+    try {
+      const cancelled = begin(session, { 'content-length': 100 });
+      await new Promise((resolve) => cancelled.write('half', resolve));
+      cancelled.close(constants.NGHTTP2_CANCEL);
+      await once(cancelled, 'close');
+      const whole = begin(session);
+      whole.end('the whole');
+      const [headers] = (await once(whole, 'response')) as [IncomingHttpHeaders];
+      assert.equal(headers[':status'], 200);
+      whole.resume();
+      await once(whole, 'end');
+      assert.equal(await (await fetch(fileUrl)).text(), 'the whole');
+    } finally {
+      session.destroy();
+    }
   });
 
   it('reads and changes who may read a file, for its account alone', async () => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { LannerError } from '@lanner/protocol';
+import { LannerError, type Clock } from '@lanner/protocol';
 import type { UploadSessions } from '../../blobs/upload-sessions.ts';
 import { leavingFree, storing, takeIn, type FreeSpaceRule, type Incoming } from '../intake.ts';
 import { codeOf, Folder, kindOf, type Owner } from './folder.ts';
@@ -62,12 +62,13 @@ export interface DataVolumeOptions {
   /** Most bytes of one file. */
   fileBytes: number;
   freeSpace: FreeSpaceRule;
+  clock: Pick<Clock, 'nowMs'>;
 }
 
 const accountForm = /^[A-Za-z0-9-]{1,64}$/;
 
 export function createDataVolume(options: DataVolumeOptions): DataVolume {
-  const { folder, sessions, ownerOf, fileBytes, freeSpace } = options;
+  const { folder, sessions, ownerOf, fileBytes, freeSpace, clock } = options;
 
   const inVolume = async <Result>(
     accountId: string,
@@ -132,7 +133,8 @@ export function createDataVolume(options: DataVolumeOptions): DataVolume {
     list: (accountId, path) =>
       inVolume(
         accountId,
-        async (root) => (await walk(root, path, { followLast: true }, (where) => listFolder(root, path, where))) ?? [],
+        async (root) =>
+          (await walk(root, path, { followLast: true }, (where) => listFolder(root, path, where, clock.nowMs()))) ?? [],
       ),
 
     openFile: (accountId, path) =>

@@ -17,6 +17,8 @@ export interface VolumeEntry {
 
 /** Entries of one listing; beyond that the rest is left out. */
 const mostEntries = 50_000;
+/** An upload that has written nothing for so long is none any more. */
+const oldMs = 24 * 60 * 60 * 1000;
 /** Looked at side by side. */
 const lookups = 16;
 
@@ -30,11 +32,14 @@ export async function listFolder(
   root: Folder,
   path: VolumePath,
   { folder: parent, name }: Place,
+  nowMs: number,
 ): Promise<VolumeEntry[]> {
   const folder = name === null ? parent : await parent.enter(name).catch(absentAsNull);
   if (folder === null) return [];
   try {
-    const names = (await folder.list()).filter((entry) => !isTemporaryName(entry)).slice(0, mostEntries);
+    const all = await folder.list();
+    for (const entry of all.filter(isTemporaryName)) await removeIfOld(folder, entry, nowMs);
+    const names = all.filter((entry) => !isTemporaryName(entry)).slice(0, mostEntries);
     const entries: VolumeEntry[] = [];
     for (let start = 0; start < names.length; start += lookups) {
       const group = names.slice(start, start + lookups);
@@ -45,6 +50,12 @@ export async function listFolder(
   } finally {
     if (name !== null) await folder.close();
   }
+}
+
+/** What a server that died left of an upload. */
+async function removeIfOld(folder: Folder, name: Buffer, nowMs: number): Promise<void> {
+  const stats = await folder.stat(name).catch(absentAsNull);
+  if (stats !== null && nowMs - stats.mtimeMs > oldMs) await folder.unlink(name).catch(absentAsNull);
 }
 
 async function look(root: Folder, folder: Folder, path: VolumePath, name: Buffer): Promise<VolumeEntry | null> {
