@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm, writeFile, rename } from 'node:fs/promises';
+import { freemem, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { supervisorProtocolVersion, systemClock, type Clock, type SupervisorStatus } from '@lanner/protocol';
 import { createSupervisorServer } from './api/supervisor-server.ts';
@@ -13,6 +14,7 @@ import { lockFile } from './lib/folder-lock.ts';
 import { silentLog, type Log } from './lib/log.ts';
 import { openSocketFolder } from './lib/socket-folder.ts';
 import { createAddressPool } from './runners/address-pool.ts';
+import { createMemoryGuard } from './runners/memory-guard.ts';
 import { createResourceGuards } from './runners/resource-guard.ts';
 import { createRunners } from './runners/runners.ts';
 import { probeIsolation, type Isolation } from './sandbox/isolation.ts';
@@ -115,7 +117,11 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
     onReplaced: (tree) => zygotes.retire(tree, () => void store.removeTree(tree.path).catch(() => {})),
     onBuilt: (tree, accountOrdinal) => zygotes.warm(tree, accountOrdinal),
   });
-  const runners = createRunners(createAddressPool(dataDir), {
+  const pool = createAddressPool(dataDir);
+  // Elsewhere the free memory that the system tells leaves out what its caches would give back.
+  const addresses =
+    process.platform === 'linux' ? createMemoryGuard(pool, { clock, freeBytes: freemem, totalBytes: totalmem }) : pool;
+  const runners = createRunners(addresses, {
     environments,
     zygotes,
     events,
