@@ -303,8 +303,13 @@ class SocketBroker:
 
 
 def _connect_unix(notification, held, address):
-    with reachable_name(notification.thread, address) as reachable:
-        return held.connect(reachable)
+    try:
+        with reachable_name(notification.thread, address) as reachable:
+            return held.connect(reachable)
+    except OSError as error:  # its folder is not there, or closed to it
+        return error.errno
+    except CallerGone:
+        return errno.EACCES
 
 
 def _port_of(held):

@@ -369,6 +369,25 @@ def main():
         )
         self.assertEqual(runner.value(), [True] * 6 + ["missing"])
 
+    def test_a_unix_socket_that_is_busy_is_waited_for(self):
+        runner = self.start(
+            """
+            import os, socket, tempfile, threading, time
+            def main():
+                os.chdir(tempfile.mkdtemp())
+                server = socket.socket(socket.AF_UNIX); server.bind("busy"); server.listen(0)
+                first, second = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+                first.connect("busy")
+                impatient = socket.socket(socket.AF_UNIX); impatient.setblocking(False)
+                busy = impatient.connect_ex("busy")
+                waiting = threading.Thread(target=second.connect, args=("busy",)); waiting.start()
+                server.accept(); server.accept()
+                waiting.join(10)
+                return busy, waiting.is_alive()
+            """
+        )
+        self.assertEqual(runner.value(), (11, False))
+
     def test_abstract_names_of_others_are_out_of_reach(self):
         with socket.socket(socket.AF_UNIX) as outside:
             outside.bind("")  # a name of the kernel's choice
