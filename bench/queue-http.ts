@@ -150,7 +150,7 @@ const kilobyte = JSON.stringify({ prompt: 'x'.repeat(1_000) });
 async function measureWaiting(): Promise<void> {
   const { body } = await call('POST', '/', kilobyte);
   await platform.killServer();
-  const database = new DatabaseSync(join(platform.dataDir, 'lanner.sqlite'));
+  const database = new DatabaseSync(join(platform.dataDir, 'lanner.db'));
   const columns = (table: string): string[] =>
     database
       .prepare(`SELECT name FROM pragma_table_info('${table}')`)

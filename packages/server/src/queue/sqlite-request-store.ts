@@ -1,37 +1,9 @@
 import type { Database } from '../db/database.ts';
 import type { SqlConnection } from '../db/sqlite.ts';
 import { addDelivery } from '../webhooks/add-delivery.ts';
-import type {
-  Claim,
-  EndedRequest,
-  LiveRequest,
-  RequestOptions,
-  RequestResult,
-  RequestStore,
-  StoredBody,
-} from './request-store.ts';
+import { listLive } from './sqlite-live-requests.ts';
+import type { Claim, EndedRequest, RequestOptions, RequestResult, RequestStore, StoredBody } from './request-store.ts';
 import { discardBlob, dropInput } from './sqlite-payload-store.ts';
-
-interface LiveRow {
-  number: number;
-  request_id: string;
-  account_id: string;
-  app_id: string;
-  target_id: string;
-  caller_account_id: string | null;
-  priority: number;
-  state: 'waiting' | 'running';
-  lease: string | null;
-  runner_id: string | null;
-  generation: string | null;
-  attempts: number;
-  started_at_ms: number | null;
-  not_before_ms: number;
-  start_deadline_ms: number | null;
-  cancel_requested: number;
-  options: string;
-  submitted_at_ms: number;
-}
 
 interface BodyRow {
   body: Uint8Array | null;
@@ -57,10 +29,15 @@ interface EndedRow extends BodyRow {
   payloads: EndedRequest['payloads'];
 }
 
-type LeftRow = Pick<
-  LiveRow,
-  'request_id' | 'account_id' | 'caller_account_id' | 'app_id' | 'lease' | 'attempts' | 'options'
->;
+interface LeftRow {
+  request_id: string;
+  account_id: string;
+  caller_account_id: string | null;
+  app_id: string;
+  lease: string | null;
+  attempts: number;
+  options: string;
+}
 
 const moveToResults = `
   INSERT INTO queue_results (number, request_id, account_id, app_id, caller_account_id, status, headers, body, body_blob,
@@ -213,12 +190,7 @@ export function createSqliteRequestStore(database: Database): RequestStore {
         return row === undefined ? null : toEnded(row);
       }),
 
-    listLive: (afterNumber, limit) =>
-      database.read((connection) =>
-        connection
-          .all<LiveRow>('SELECT * FROM queue_requests WHERE number > ? ORDER BY number LIMIT ?', afterNumber, limit)
-          .map(toLive),
-      ),
+    listLive: (afterNumber, limit) => database.read((connection) => listLive(connection, afterNumber, limit)),
 
     sweep: (endedBeforeMs, limit) =>
       database.write((connection) => {
@@ -256,32 +228,6 @@ function fulfil(connection: SqlConnection, number: number, row: LeftRow, endedAt
 }
 
 const toBody = (row: BodyRow): StoredBody => ({ bytes: row.body, blob: row.body_blob, sizeBytes: row.body_bytes });
-
-function toLive(row: LiveRow): LiveRequest {
-  return {
-    number: row.number,
-    requestId: row.request_id,
-    accountId: row.account_id,
-    appId: row.app_id,
-    targetId: row.target_id,
-    callerAccountId: row.caller_account_id,
-    priority: row.priority === 1 ? 'low' : 'normal',
-    state: row.state,
-    lease: row.lease,
-    runnerId: row.runner_id,
-    generation: row.generation,
-    attempts: row.attempts,
-    startedAtMs: row.started_at_ms,
-    notBeforeMs: row.not_before_ms,
-    startDeadlineMs: row.start_deadline_ms,
-    cancelRequested: row.cancel_requested === 1,
-    options: row.options === '{}' ? noOptions : (JSON.parse(row.options) as RequestOptions),
-    submittedAtMs: row.submitted_at_ms,
-  };
-}
-
-/** Shared by the many requests without any: a million of them stay in memory. */
-const noOptions: RequestOptions = Object.freeze({});
 
 function toEnded(row: EndedRow): EndedRequest {
   return {
