@@ -53,7 +53,7 @@ export interface StorageUploadOptions extends CallOptions {
   fileName?: string | undefined;
   /** Default: that of the Blob, or one guessed from the file's name. */
   contentType?: string | undefined;
-  /** Seconds from now on after which the file is gone, or one of the names. Default: what the account settled, else `never`. */
+  /** Seconds from now on after which the file is gone, or one of the names. `never` and left out: what the account settled, else for ever. */
   expiresIn?: number | 'never' | 'immediate' | '1h' | '1d' | '7d' | '30d' | '1y' | undefined;
   /** Default: what the account settled, else everybody who knows the URL. */
   access?: FileAccess | undefined;
@@ -81,7 +81,7 @@ export function lifecycleHeaders({ expiresIn, access }: StorageUploadOptions): R
         advice: `Give whole seconds, or one of ${Object.keys(namedSeconds).join(', ')}.`,
       });
     }
-    lifecycle['expiration_duration_seconds'] = seconds;
+    if (seconds !== null) lifecycle['expiration_duration_seconds'] = seconds;
   }
   if (access !== undefined) lifecycle['initial_acl'] = access;
   return Object.keys(lifecycle).length === 0 ? {} : { 'x-fal-object-lifecycle': JSON.stringify(lifecycle) };

@@ -2,12 +2,10 @@ import { LannerError } from '@lanner/protocol';
 import { z } from 'zod';
 import { parseAcl, type Acl } from './acl.ts';
 
-/** How long an upload lives once it is stored, and who may read it. `undefined`: nothing was said. */
+/** How long an upload lives once it is stored, and who may read it. What is absent was not said. */
 export interface Lifecycle {
-  /** Null: for ever, said so. */
-  lifetimeMs?: number | null;
-  /** Null: everybody, said so. */
-  acl?: Acl | null;
+  lifetimeMs?: number;
+  acl?: Acl;
 }
 
 /** Both names carry the same (data-plane 6.7); the first one wins. */
@@ -52,12 +50,15 @@ function parseLifecycle(text: string, name: string): Lifecycle {
   return toLifecycle(parsed.data);
 }
 
-/** The same from a body; a member that is left out says nothing. */
+/**
+ * The same from a body. Null says nothing, as a member that is left out: the gateway gives apps a preference in any case, and
+ * what they upload with it follows the account's settings.
+ */
 export function toLifecycle(value: z.infer<typeof shape>): Lifecycle {
   const { expiration_duration_seconds: seconds, initial_acl: acl } = value;
   return {
-    ...(seconds === undefined ? {} : { lifetimeMs: seconds === null ? null : seconds * 1000 }),
-    ...(acl === undefined ? {} : { acl: acl === null ? null : parseAcl(acl) }),
+    ...(seconds === undefined || seconds === null ? {} : { lifetimeMs: seconds * 1000 }),
+    ...(acl === undefined || acl === null ? {} : { acl: parseAcl(acl) }),
   };
 }
 
@@ -67,7 +68,7 @@ export function decideLifecycle(
   settings: { lifetimeMs: number | null; acl: Acl | null } | null,
 ): { lifetimeMs: number | null; acl: Acl | null } {
   return {
-    lifetimeMs: said.lifetimeMs === undefined ? (settings?.lifetimeMs ?? null) : said.lifetimeMs,
-    acl: said.acl === undefined ? (settings?.acl ?? null) : said.acl,
+    lifetimeMs: said.lifetimeMs ?? settings?.lifetimeMs ?? null,
+    acl: said.acl ?? settings?.acl ?? null,
   };
 }

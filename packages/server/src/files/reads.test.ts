@@ -168,6 +168,8 @@ describe('reads from the file host', () => {
       });
       const url = await upload('x', {}, own);
       assert.equal((await own.fetch(url)).status, 404);
+      const inApp = await upload('x', { 'x-fal-object-lifecycle': '{"expiration_duration_seconds":null}' }, own);
+      assert.equal((await own.fetch(inApp)).status, 404, 'an app that passes on a preference that says nothing');
       const mine = await own.fetch(url, { headers: { authorization: own.alice.key } });
       assert.equal(mine.status, 200);
       await own.clock.advance(3_600_000);
