@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseQueuePath, toAppQuery } from './parse-queue-path.ts';
+import { isRequestId, parseQueuePath, toAppQuery } from './parse-queue-path.ts';
 
 const id = '8a8f6e0e-8f53-4ac0-9f5c-2f5f6f9b7a11';
 
@@ -20,6 +20,14 @@ describe('paths of the queue', () => {
         assert.deepEqual(at('/status/stream', 'HEAD'), { kind: 'status', requestId: id });
       }
     }
+  });
+
+  it('takes what cannot be an id for one that does not exist, never for a submit', () => {
+    for (const odd of ['x'.repeat(200), '%ff', 'a b', 'ä']) {
+      assert.equal(parseQueuePath('GET', `/requests/${odd}/status`).kind, 'status');
+      assert.equal(isRequestId(odd), false);
+    }
+    assert.ok(isRequestId(id));
   });
 
   it('takes everything else for a submit', () => {

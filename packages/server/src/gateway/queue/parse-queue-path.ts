@@ -3,8 +3,7 @@ export type QueueOperation =
   | { kind: 'submit' }
   | { kind: 'status' | 'status-stream' | 'result' | 'cancel'; requestId: string };
 
-const requestPath =
-  /^(?:\/[^?]*?)?\/requests\/([^/?]{1,128})(\/status|\/status\/stream|\/stream|\/response|\/cancel)?\/?$/;
+const requestPath = /^(?:\/[^?]*?)?\/requests\/([^/?]+)(\/status|\/status\/stream|\/stream|\/response|\/cancel)?\/?$/;
 
 /**
  * Tells operations on a request from submits. Every form is served: with and without the app's sub-path in front, with
@@ -31,6 +30,11 @@ export function parseQueuePath(method: string, path: string): QueueOperation {
       // Asked for its head only, a stream would never end.
       return { kind: method === 'HEAD' ? 'status' : 'status-stream', requestId };
   }
+}
+
+/** Whether an id in a path can be one of ours: others are found nowhere, and not repeated in a header. */
+export function isRequestId(text: string): boolean {
+  return /^[\w.-]{1,128}$/.test(text);
 }
 
 /** Parameters of the queue itself; the rest of the query is the app's. */

@@ -17,7 +17,7 @@ import { requireTokenForRequestsOf, resolveApp, type ResolvedApp } from '../reso
 import { sendError } from '../send-error.ts';
 import { sendJson, writeHead } from './answer.ts';
 import { newRequestId } from './new-request-id.ts';
-import { parseQueuePath } from './parse-queue-path.ts';
+import { isRequestId, parseQueuePath } from './parse-queue-path.ts';
 import { readRequestLogs } from './request-logs.ts';
 import type { RequestQueue } from './request-queue.ts';
 import { sendStoredResult } from './send-stored-result.ts';
@@ -101,6 +101,7 @@ export function createQueueHandler(
       : deps.authenticator.authenticate(credential));
     call.accountId = principal?.accountId ?? null;
     requireTokenForRequestsOf(appPath, principal);
+    if (!isRequestId(requestId)) return null;
     const live = queue.find(requestId);
     const ended = live === null ? await store.findEnded(requestId) : null;
     const found = live ?? ended;
@@ -117,14 +118,14 @@ export function createQueueHandler(
     const operation = parseQueuePath(request.method ?? 'GET', path);
     if (operation.kind === 'submit') return submit(call, resolved);
     discardBody(request, response, discardBytes);
-    call.requestId = operation.requestId;
+    if (isRequestId(operation.requestId)) call.requestId = operation.requestId;
     const found = await find(call, resolved, operation.requestId);
     const wantsLogs = /^(1|true)$/i.test(new URLSearchParams(query).get('logs') ?? '');
     if (found === null) {
       const body =
         operation.kind === 'result' ? { detail: 'Request not found', status: 'NOT_FOUND' } : { status: 'NOT_FOUND' };
       call.status = 404;
-      return sendJson(response, 404, operation.requestId, body);
+      return sendJson(response, 404, call.requestId, body);
     }
     switch (operation.kind) {
       case 'status': {
