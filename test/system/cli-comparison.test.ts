@@ -246,6 +246,20 @@ describe('lanner beside fal', () => {
     assert.equal(seen(mine), seen(theirs));
   });
 
+  test('runs commands in runners, with their output and exit code', async () => {
+    const { stdout } = await ours(['apps', 'runners', 'compared', '--json']);
+    const [runner] = (JSON.parse(stdout) as { runners: { runner_id: string }[] }).runners;
+    const words = ['runners', 'exec', runner!.runner_id, '-it', '--', 'sh', '-c', 'cat; echo err >&2; exit 7'];
+    const both = await Promise.all([
+      ours(words, 'some input\n'),
+      platform.fal(words, { env: shell(), cwd: folder, input: 'some input\n' }),
+    ]);
+    for (const result of both) assert.deepEqual(result, { code: 7, stdout: 'some input\n', stderr: 'err\n' });
+    const unknown = await ours(['runners', 'exec', 'nope', 'ls']);
+    assert.match(unknown.stderr, /^error: Runner "nope" not found/);
+    assert.equal(unknown.code, 1);
+  });
+
   test('keeps files', async () => {
     assert.equal((await ours(['files', 'upload', 'app.py', 'code/'])).code, 0);
     assert.equal((await official.call(['files', 'upload', 'app.py', 'other.py'])).code, 0);
