@@ -42,7 +42,7 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     name: 'run',
-    summary: 'Run a function, or an application for as long as the command lives.',
+    summary: 'Run a function, or an application while the command lives.',
     load: async () => (await import('./commands/run.ts')).runCommand,
   },
   {

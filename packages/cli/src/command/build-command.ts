@@ -48,8 +48,18 @@ export function newCommand(name: string, summary: string, aliases: readonly stri
     .helpOption('-h, --help', 'print help')
     .helpCommand(false)
     .addOption(new Option('--debug', 'print the stack of an error').hideHelp())
-    .configureHelp({ helpWidth: Math.min(process.stdout.columns || 100, 120), showGlobalOptions: false })
+    .configureHelp({
+      helpWidth: Math.min(process.stdout.columns || 100, 120),
+      showGlobalOptions: false,
+      subcommandTerm: (child) => [[child.name(), ...child.aliases()].join(', '), argumentsOf(child)].join(' ').trim(),
+    })
     .exitOverride();
+}
+
+function argumentsOf(command: Command): string {
+  return command.registeredArguments
+    .map((argument) => (argument.required ? `<${argument.name()}>` : `[${argument.name()}]`))
+    .join(' ');
 }
 
 function buildOption(spec: OptionSpec): Option {
