@@ -142,15 +142,18 @@ class LogReader {
   }
 }
 
-/** An error that left an endpoint is logged as `{"traceback": …}`. */
+/** An error that left an endpoint is logged as `{"traceback": …}`; a long one may be cut where its line was. */
 function unwrapTraceback(message: string): string {
-  if (!message.startsWith('{')) return message;
-  try {
-    const { traceback } = JSON.parse(message) as { traceback?: unknown };
-    return typeof traceback === 'string' ? traceback.trimEnd() : message;
-  } catch {
-    return message;
+  if (!message.startsWith('{"traceback":')) return message;
+  for (const text of [message, `${message.replace(/\\[^\\]{0,5}$/, '')}"}`]) {
+    try {
+      const { traceback } = JSON.parse(text) as { traceback?: unknown };
+      if (typeof traceback === 'string') return traceback.trimEnd();
+    } catch {
+      // Not whole: the next form closes it.
+    }
   }
+  return message;
 }
 
 /** Until the next look, or the signal. */
