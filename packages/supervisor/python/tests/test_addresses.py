@@ -1,8 +1,8 @@
 """What becomes of the addresses that the programs of a runner ask for: in Python, in C, in programs started anew."""
 
 import http.client
-import itertools
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -64,7 +64,9 @@ def is_open(address, port):
         return probe.connect_ex((address, port)) == 0
 
 
-_hosts = itertools.count(1)
+def any_address():
+    """An address of a runner, most likely nobody's: what ran a moment ago still holds its ports for a while."""
+    return f"127.{random.randint(32, 223)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
 
 
 class Case(unittest.TestCase):
@@ -77,9 +79,7 @@ class Case(unittest.TestCase):
         cls.supervisor.close()
 
     def setUp(self):
-        # Of the runner under test; its predecessor may not have ended yet.
-        number = next(_hosts)
-        self.own = f"127.83.{number // 250}.{number % 250 + 1}"
+        self.own = any_address()
 
     def start(self, source, **fields):
         runner = self.supervisor.start(function(source), **{"address": self.own, "env": {"OWN": self.own}, **fields})
@@ -91,15 +91,13 @@ class AddressCase(Case):
     """What holds with the kernel's help and without."""
 
     def test_two_runners_listen_on_the_same_port_of_every_interface(self):
-        runners = []
-        for number in (1, 2):
-            address = f"127.83.77.{number}"
+        addresses = [any_address() for _ in range(2)]
+        for number, address in enumerate(addresses):
             runner = self.start(SERVER, address=address, env={"NAME": f"runner{number}"}, runner_id=f"runner-{number}")
-            runners.append(runner)
             header, _ = runner.until("listening")
             self.assertEqual((header["port"], header["address"]), (8080, address))
-        for number in (1, 2):
-            connection = http.client.HTTPConnection(f"127.83.77.{number}", 8080, timeout=10)
+        for number, address in enumerate(addresses):
+            connection = http.client.HTTPConnection(address, 8080, timeout=10)
             connection.request("GET", "/x")
             self.assertEqual(connection.getresponse().read().decode(), f"runner{number} /x")
             connection.close()
@@ -205,7 +203,7 @@ def main():
                 self.assertFalse(is_open(elsewhere, port), (elsewhere, port))
 
     def test_a_runner_cannot_reach_anothers_address_nor_take_it(self):
-        other = "127.84.4.10"
+        other = any_address()
         server = self.start(SERVER, address=other, env={"NAME": "other"}, runner_id="other")
         server.until("listening")
         runner = self.start(
@@ -489,7 +487,7 @@ class Races(Case):
     options = list(modes().values())[-1]
 
     def test_what_a_program_shows_is_what_is_used(self):
-        other = "127.84.5.10"
+        other = any_address()
         server = self.start(SERVER, address=other, env={"NAME": "other"}, runner_id="other")
         server.until("listening")
         with socket.create_server(("127.0.0.1", 0), backlog=1000) as service:
