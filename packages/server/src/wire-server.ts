@@ -304,7 +304,8 @@ export async function wireServer(parts: {
       // At once: open status streams would hold the ports up. Attempts outlive a server that leaves its supervisor.
       void queue.stop(leaveSupervisor ? 0 : graceMs).catch(() => undefined);
       // A little before the ports cut what is left: sockets are told.
-      void gateway.stop({ graceMs: Math.max(0, graceMs - goodbyeMs) }).catch(() => undefined);
+      const goodbyes = gateway.stop({ graceMs: Math.max(0, graceMs - goodbyeMs) }).catch(() => undefined);
+      if (graceMs < goodbyeMs) await goodbyes;
       await releasers.release({ graceMs, leaveSupervisor });
       await flushLogger(log);
     },

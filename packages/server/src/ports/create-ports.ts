@@ -1,5 +1,5 @@
 import { LannerError, type Clock } from '@lanner/protocol';
-import { formatAuthority } from '../config/authority.ts';
+import { formatAuthority, isLoopback } from '../config/authority.ts';
 import type { UpstreamProxy } from '../config/upstream-proxy.ts';
 import type { TlsIdentities } from './certificate-authority.ts';
 import { createClearPort } from './clear-port.ts';
@@ -42,7 +42,13 @@ export function createPorts(options: {
   const limits = { ...portLimits, ...options.limits };
   const listenersFor = (scheme: 'https' | 'http') =>
     createPortListeners({ scheme, addresses: config, handlers, clock, log });
-  const tls = createTlsPort({ identities: ca, listeners: listenersFor('https'), limits, clock });
+  const tls = createTlsPort({
+    identities: ca,
+    listeners: listenersFor('https'),
+    limits,
+    clock,
+    isLocal: isLoopback(config.host),
+  });
   const proxy = createInterceptProxy({
     token: options.proxyToken,
     allowRemote: config.remoteProxy,

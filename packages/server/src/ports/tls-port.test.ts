@@ -220,3 +220,15 @@ async function openOnce(port: number): Promise<void> {
   await once(socket, 'connect');
   socket.destroy();
 }
+
+test('callers on this machine get no session tickets behind the handshake, which a client of theirs trips over', async (t) => {
+  for (const [host, expected] of [
+    ['127.0.0.1', 'TLSv1.2'],
+    ['0.0.0.0', 'TLSv1.3'],
+  ] as const) {
+    const ports = await startPorts(t, { host });
+    const socket = await startTls(await openSocket(ports.tlsPort), 'localhost', authorityOf(ports));
+    assert.equal(socket.getProtocol(), expected, host);
+    socket.destroy();
+  }
+});

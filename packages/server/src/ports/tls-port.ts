@@ -33,13 +33,22 @@ export function createTlsPort(options: {
   listeners: PortListeners;
   limits: PortLimits;
   clock: Clock;
+  /**
+   * All callers are on this machine. They are spoken to in TLS 1.2, because Python's sync WebSocket client (`websockets`, up to
+   * Python 3.12 at least) reads and writes one connection from two threads without a lock: the session tickets that TLS 1.3 sends
+   * behind the handshake are read just while the request is written, and one connection in a hundred was lost under load. Over a
+   * network the tickets come a round trip later. Node cannot leave them out.
+   */
+  isLocal?: boolean;
 }): TlsPort {
-  const { identities, listeners, limits, clock } = options;
+  const { identities, listeners, limits, clock, isLocal = false } = options;
   const connections = createConnectionSet();
   const sessions = createHttp2Sessions(clock, limits);
+  const versions = isLocal ? { maxVersion: 'TLSv1.2' as const } : {};
   const server = createSecureServer({
     ...http2Options(limits),
     ...identities.defaultIdentity(),
+    ...versions,
     allowHTTP1: true,
     handshakeTimeout: limits.tlsHandshakeTimeoutMs,
     SNICallback: (name, done) => done(null, identities.contextFor(name)),
@@ -55,7 +64,9 @@ export function createTlsPort(options: {
     listeners.onUpgrade(request, socket, head),
   );
   server.on('clientError', (error, socket) => answerClientError(error, socket, clock));
-  const stopListening = identities.onRenewed(() => server.setSecureContext(identities.defaultIdentity()));
+  const stopListening = identities.onRenewed(() =>
+    server.setSecureContext({ ...identities.defaultIdentity(), ...versions }),
+  );
   let isStopping = false;
 
   return {
