@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import { readCredentials } from '../packages/server/src/config/credentials.ts';
 import { dataDirLayout, defaultDataRoot } from '../packages/server/src/config/data-dir.ts';
+import { toShellWord } from '../packages/cli/src/shell-word.ts';
 import { ensurePythonEnv } from './python-env.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -26,10 +27,11 @@ function isFree(port: number): Promise<boolean> {
 
 async function portArguments(given: string[]): Promise<string[]> {
   const chosen: string[] = [];
-  for (const [flag, port] of [
-    ['--port', 8443],
-    ['--http-port', 8080],
+  for (const [flag, port, variable] of [
+    ['--port', 8443, 'LANNER_PORT'],
+    ['--http-port', 8080, 'LANNER_HTTP_PORT'],
   ] as const) {
+    if (process.env[variable]) continue;
     if (given.some((argument) => argument === flag || argument.startsWith(`${flag}=`))) continue;
     if (await isFree(port)) continue;
     say(`  port ${port} is in use; taking a free one`);
@@ -151,7 +153,7 @@ async function main(): Promise<number> {
   say(`  key       ${variables['FAL_KEY']}`);
   say();
   say('Try next, in another terminal:');
-  say(`  eval "$(npx lanner env${dataDir.length ? ` ${dataDir.join(' ')}` : ''})"`);
+  say(`  eval "$(npx lanner env${dataDir.length ? ` ${dataDir.map(toShellWord).join(' ')}` : ''})"`);
   say(`  ${python.bin.replace(`${root}/`, '')}/fal apps list`);
   say(
     `  curl --cacert "$SSL_CERT_FILE" -H "Authorization: Key $FAL_KEY" -H 'content-type: application/json' -d '{"name":"you"}' ${endpoint}`,
