@@ -522,7 +522,7 @@ def main():
             def main():
                 signal.signal(signal.SIGALRM, lambda *_: None)
                 signal.siginterrupt(signal.SIGALRM, False)
-                signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+                signal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)
                 server = socket.create_server(("0.0.0.0", 0), backlog=500)
                 for _ in range(200):
                     with socket.socket() as bound, socket.socket() as client:
