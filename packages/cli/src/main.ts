@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { CommanderError, type Command } from 'commander';
 import { buildCommand, newCommand } from './command/build-command.ts';
 import type { CommandInput, CommandSpec } from './command/command-spec.ts';
@@ -6,6 +5,7 @@ import { prepareArguments } from './command/prepare-arguments.ts';
 import { runCommand } from './command/run-command.ts';
 import { commandTable, findEntry, loadEntry } from './command-table.ts';
 import { CommandError, printError } from './output.ts';
+import { ownVersion } from './own-version.ts';
 
 /**
  * Runs the `lanner` command. `argv` are the arguments after the program's name. Sets `process.exitCode`; rejects never.
@@ -60,15 +60,10 @@ function createProgram(
   invoke: (spec: CommandSpec, input: CommandInput) => Promise<void>,
 ): Command {
   const program = newCommand('lanner', 'The open, self-hosted fal Serverless.')
-    .version(version(), '-V, --version', 'print the version')
+    .version(ownVersion(), '-V, --version', 'print the version')
     .addHelpText('after', '\n`lanner <command> --help` says more. Errors: `--debug` prints the stack.');
   for (const { name, summary, aliases } of commandTable) {
     program.addCommand(loaded?.name === name ? buildCommand(loaded, invoke) : newCommand(name, summary, aliases));
   }
   return program;
-}
-
-function version(): string {
-  const manifest = new URL('../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 }

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspectSettings, isClientError, type SettingsReport } from '@lanner/client';
 import type { CommandContext, ConnectionOptions } from '../command/command-context.ts';
@@ -8,6 +7,7 @@ import { printJson } from '../command/render.ts';
 import { connectionOptions, outputOptions, type OutputInput } from '../command/shared-options.ts';
 import { connectionOf } from '../connect/open-client.ts';
 import { CommandError } from '../output.ts';
+import { ownVersion } from '../own-version.ts';
 import { renderPairs } from '../terminal/table.ts';
 
 const pythonTimeoutMs = 10_000;
@@ -114,9 +114,4 @@ print(json.dumps({"python": platform.python_version(), "fal": version("fal"), "i
       ),
     );
   });
-}
-
-function ownVersion(): string {
-  const manifest = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 }
