@@ -59,17 +59,22 @@ export function createQueueHandler(
   const writeAccessLog = createAccessLog(log, deps.onCall);
   const ticker = new StreamTicker(clock);
 
-  const statusOf = async (found: FoundRequest, route: Route, wantsLogs: boolean): Promise<StatusBody> => {
+  const statusOf = async (
+    found: FoundRequest,
+    route: Route,
+    wantsLogs: boolean,
+    logsSinceMs?: number,
+  ): Promise<StatusBody> => {
     if ('ended' in found) {
       const { ended } = found;
-      return toEndedStatus(ended, route.origin, wantsLogs ? await logsOf(ended) : null);
+      return toEndedStatus(ended, route.origin, wantsLogs ? await logsOf(ended, logsSinceMs) : null);
     }
     const { live } = found;
-    const logs = wantsLogs && live.state === 'running' ? await logsOf(live) : null;
+    const logs = wantsLogs && live.state === 'running' ? await logsOf(live, logsSinceMs) : null;
     return toLiveStatus(live, route.origin, live.state === 'waiting' ? queue.position(live) : 0, logs);
   };
-  const logsOf = (request: LiveRequest | EndedRequest): Promise<StatusLog[]> =>
-    readRequestLogs(deps.runnerLogs, request);
+  const logsOf = (request: LiveRequest | EndedRequest, sinceMs?: number): Promise<StatusLog[]> =>
+    readRequestLogs(deps.runnerLogs, request, sinceMs);
 
   const submit = async (call: QueueCall, resolved: ResolvedApp): Promise<void> => {
     const { request, response, route } = call;
@@ -138,11 +143,11 @@ export function createQueueHandler(
         return new StatusStream({
           response,
           requestId: operation.requestId,
-          read: async () => {
+          read: async (logsSinceMs) => {
             const live = queue.find(operation.requestId);
             const ended = live === null ? await store.findEnded(operation.requestId) : null;
             if (live === null && ended === null) return null;
-            return statusOf(live === null ? { ended: ended! } : { live }, route, wantsLogs);
+            return statusOf(live === null ? { ended: ended! } : { live }, route, wantsLogs, logsSinceMs);
           },
           observe: (listener) => {
             const stopObserving = queue.observe(operation.requestId, listener);

@@ -2,14 +2,14 @@ import { toLannerError, type Clock, type Timer } from '@lanner/protocol';
 import type { Logger } from '../../observe/logger.ts';
 import type { AnyResponse } from '../caller.ts';
 import { writeHead } from './answer.ts';
-import type { StatusBody } from './status-body.ts';
+import type { StatusBody, StatusLog } from './status-body.ts';
 import type { StreamTicker, Ticked } from './status-streams.ts';
 
 export interface StatusStreamOptions {
   response: AnyResponse;
   requestId: string;
-  /** The status now, logs from the first line on; null when the request is gone. */
-  read: () => Promise<StatusBody | null>;
+  /** The status now, logs from that moment on (undefined: from the first line); null when the request is gone. */
+  read: (logsSinceMs: number | undefined) => Promise<StatusBody | null>;
   /** Tells of changes. */
   observe: (listener: () => void) => () => void;
   /** The server stops. */
@@ -21,6 +21,8 @@ export interface StatusStreamOptions {
 
 /** Lines printed in quick succession travel together. */
 const gatherMs = 50;
+/** Lines of two outputs arrive in the order of neither; one may come this much later than a younger one. */
+const disorderMs = 2_000;
 
 /**
  * One status stream (data-plane 3.4): the status at once and after every change, logs as increments, comments as signs of
@@ -32,7 +34,9 @@ export class StatusStream implements Ticked {
   #isReading = false;
   #isStale = false;
   #isOver = false;
-  #sentLines = 0;
+  /** What was sent and may come again with the next reading. */
+  #sentLines: StatusLog[] = [];
+  #logsSinceMs: number | undefined = undefined;
   #lastText = '';
   #lastStatus: StatusBody['status'] | null = null;
   #gathering: Timer | null = null;
@@ -79,17 +83,17 @@ export class StatusStream implements Ticked {
     try {
       do {
         this.#isStale = false;
-        const body = await this.#options.read();
+        const body = await this.#options.read(this.#logsSinceMs);
         if (this.#isOver) return;
         if (body === null) return this.#close();
-        const lines = body.logs?.length ?? 0;
-        const event = body.logs ? { ...body, logs: body.logs.slice(this.#sentLines) } : body;
+        const lines = body.logs ? withoutSent(body.logs, this.#sentLines) : [];
+        const event = body.logs ? { ...body, logs: lines } : body;
         const text = JSON.stringify(event);
         if (text === this.#lastText) continue;
-        const isSilent = this.#lastStatus === body.status && body.status === 'IN_PROGRESS' && lines <= this.#sentLines;
+        const isSilent = this.#lastStatus === body.status && body.status === 'IN_PROGRESS' && lines.length === 0;
         this.#lastText = text;
         this.#lastStatus = body.status;
-        if (body.logs) this.#sentLines = Math.max(lines, this.#sentLines);
+        if (body.logs && body.logs.length > 0) this.#remember(body.logs);
         if (!isSilent) this.#write(`data: ${text}\n\n`);
         if (body.status === 'COMPLETED') return this.#close();
       } while (this.#isStale);
@@ -98,6 +102,14 @@ export class StatusStream implements Ticked {
       this.#close();
     } finally {
       this.#isReading = false;
+    }
+  }
+
+  /** The next reading begins later, never earlier: all it has of what was sent is in this one. */
+  #remember(lines: StatusLog[]): void {
+    this.#sentLines = lines;
+    for (const { timestamp } of lines) {
+      this.#logsSinceMs = Math.max(this.#logsSinceMs ?? -Infinity, Date.parse(timestamp) - disorderMs);
     }
   }
 
@@ -116,4 +128,16 @@ export class StatusStream implements Ticked {
     this.#gathering?.cancel();
     for (const release of this.#releases.splice(0)) release();
   }
+}
+
+/** The lines of a reading that an earlier one did not have; of equal lines as many as came since. */
+function withoutSent(lines: StatusLog[], sent: StatusLog[]): StatusLog[] {
+  const keyOf = ({ timestamp, message }: StatusLog): string => `${timestamp} ${message}`;
+  const counts = new Map<string, number>();
+  for (const line of sent) counts.set(keyOf(line), (counts.get(keyOf(line)) ?? 0) + 1);
+  return lines.filter((line) => {
+    const left = counts.get(keyOf(line)) ?? 0;
+    if (left > 0) counts.set(keyOf(line), left - 1);
+    return left === 0;
+  });
 }

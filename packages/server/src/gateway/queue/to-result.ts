@@ -6,14 +6,17 @@ import { toGatewayError } from '../to-gateway-error.ts';
 type Answered = Extract<AttemptOutcome, { kind: 'answered' }>;
 
 /** Belong to one transfer, or are written anew with every answer. */
-const notStored: ReadonlySet<string> = new Set(['date', 'server', 'content-length', 'x-fal-request-id']);
+const notStoredNames: ReadonlySet<string> = new Set(['date', 'server', 'content-length', 'x-fal-request-id']);
+
+/** What an app says about CORS is for the page that submitted; the result may be fetched by another. */
+const isStored = (name: string): boolean => !notStoredNames.has(name) && !name.startsWith('access-control-');
 
 /** An end that the platform makes itself. */
 export function toErrorResult(error: LannerError, requestId: string, endedAtMs: number): RequestResult {
   const { status, headers, body } = toErrorAnswer(error, requestId);
   const stored: RequestResult['headers'] = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !notStored.has(name)) stored[name] = Array.isArray(value) ? value : String(value);
+    if (value !== undefined && isStored(name)) stored[name] = Array.isArray(value) ? value : String(value);
   }
   const bytes = Buffer.from(body);
   return {
@@ -35,7 +38,7 @@ export function toAnswerResult(
   endedAtMs: number,
 ): RequestResult {
   const stored: RequestResult['headers'] = {};
-  for (const [name, value] of Object.entries(headers)) if (!notStored.has(name)) stored[name] = value;
+  for (const [name, value] of Object.entries(headers)) if (isStored(name)) stored[name] = value;
   const failed = answer.status >= 400;
   const said = failed ? readError(body) : null;
   const errorType = said?.type ?? answer.headers['x-fal-error-type'] ?? null;
