@@ -70,6 +70,23 @@ describe('a platform that runs as an ordinary user', reason === null ? {} : { sk
     assert.deepEqual(await ask('/hostile/write-data?text=second'), { before: 'first' });
   });
 
+  it('runs commands beside an app', async () => {
+    await ask('/simple-app/', '{"a": 2, "b": 3}');
+    const listed = await platform.fal(['apps', 'runners', 'simple-app', '--output', 'json']);
+    const { runner_id } = (JSON.parse(listed.stdout) as { runners: { runner_id: string }[] }).runners[0]!;
+    const { code, stdout, stderr } = await platform.fal([
+      'runners',
+      'exec',
+      runner_id,
+      '--',
+      'sh',
+      '-c',
+      'hostname; id -u',
+    ]);
+    assert.equal(code, 0, stdout + stderr);
+    assert.equal(stdout, `${runner_id}\n${uid}\n`);
+  });
+
   it('runs functions and gives them their secrets', async () => {
     assert.equal((await platform.fal(['secrets', 'set', 'TEST_SECRET=of-an-ordinary-user'])).code, 0);
     const { code, stdout, stderr } = await platform.python(

@@ -148,6 +148,13 @@ export const errorCatalogue = {
   client_cancelled: entry(499, 'aborted', 'caller', 'The queued request was cancelled.', 'client_cancelled'),
   // the platform itself
   shutting_down: entry(503, 'unavailable', 'platform', 'The server is stopping.', 'internal_error'),
+  session_failed: entry(
+    500,
+    'failed_precondition',
+    'platform',
+    'A command could not be started in a runner.',
+    'internal_error',
+  ),
   supervisor_unavailable: entry(503, 'aborted', 'platform', 'The supervisor cannot be reached.', 'internal_error'),
   database_busy: entry(503, 'aborted', 'platform', 'Another program holds the database.', 'internal_error'),
   storage_full: entry(507, 'resource_exhausted', 'platform', 'The disk of the platform is full; nothing was stored.'),

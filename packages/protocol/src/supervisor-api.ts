@@ -15,6 +15,7 @@
  * | `GET /v1/runners/ID/result` | → bytes of the pickled result; `DELETE` forgets it |
  * | `POST /v1/runners/ID/attempts` | one line of {@link AttemptOrder}, then the body → 204 once the request is on its way; the same id again changes nothing |
  * | `GET /v1/attempts/channel`, upgrade to `lanner-attempts` | lines of {@link AttemptMessage} → lines of {@link AttemptReply}: attempts with small bodies, without a call for each |
+ * | `GET /v1/runners/ID/session`, upgraded | a command beside the app: session-frames.ts |
  * | `GET /v1/attempts` | → list of {@link AttemptSnapshot}: running ones, and finished ones that were not forgotten |
  * | `GET /v1/attempts/ID/result` | → bytes of the answer's body |
  * | `DELETE /v1/attempts/ID` | → 204; a finished attempt and its result are forgotten |

@@ -6,6 +6,7 @@ import {
   type BuildMessage,
   type BuildRequest,
   type Clock,
+  type SessionOrder,
   type StartRunnerRequest,
   type SupervisorEvent,
   type SupervisorStatus,
@@ -13,6 +14,7 @@ import {
 import type { Logger } from 'pino';
 import { isolationGaps } from './isolation-gaps.ts';
 import type { DriverAdoption, RunnerAddress, RunnerDriver } from './runner-driver.ts';
+import type { RunnerSession } from './runner-session.ts';
 import { createSilenceWatch, type SilenceWatch } from './silence-watch.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
 import { defaultSupervisorPatience, type SupervisorPatience } from './supervisor-patience.ts';
@@ -124,6 +126,10 @@ class SupervisorDriver implements ProcessDriver {
 
   async forgetResult(runnerId: string): Promise<void> {
     await this.#link().forgetResult(runnerId);
+  }
+
+  openSession(runnerId: string, order: SessionOrder): RunnerSession {
+    return this.#link().openSession(runnerId, order);
   }
 
   async startAttempt(runnerId: string, order: AttemptOrder, body: Uint8Array | Readable): Promise<void> {

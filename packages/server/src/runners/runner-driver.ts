@@ -6,9 +6,11 @@ import type {
   BuildRequest,
   StartRunnerRequest,
   RunnerSnapshot,
+  SessionOrder,
   SupervisorEvent,
   SupervisorStatus,
 } from '@lanner/protocol';
+import type { RunnerSession } from './runner-session.ts';
 
 /** Where a runner can be reached by the gateway. */
 export interface RunnerAddress {
@@ -48,6 +50,8 @@ export interface RunnerDriver {
   readAttempt(attemptId: string): Promise<Readable>;
   /** Lets the driver forget a finished attempt. Idempotent. */
   forgetAttempt(attemptId: string): Promise<void>;
+  /** Runs a command beside the app of a runner. What goes wrong is told by reading its output. */
+  openSession(runnerId: string, order: SessionOrder): RunnerSession;
   /** Changes when whatever executes attempts was replaced, and every attempt with it is gone; null without any. */
   readonly generation: string | null;
   status(): Promise<SupervisorStatus>;

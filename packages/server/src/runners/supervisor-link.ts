@@ -8,6 +8,7 @@ import {
   type BuildMessage,
   type BuildRequest,
   type ErrorCode,
+  type SessionOrder,
   type StartRunnerRequest,
   type StartRunnerResponse,
   type StopRequest,
@@ -17,6 +18,7 @@ import {
 import { Pool, type Dispatcher } from 'undici';
 import { AttemptChannel } from './attempt-channel.ts';
 import { readJsonLines } from './json-lines.ts';
+import { openRunnerSession, type RunnerSession } from './runner-session.ts';
 import { defaultSupervisorPatience, type SupervisorPatience } from './supervisor-patience.ts';
 
 /** Larger bodies are sent in a call of their own. */
@@ -37,6 +39,7 @@ export interface SupervisorLink {
   readAttempt(attemptId: string): Promise<Readable>;
   /** Soon; a lost one is made up for by the next server. */
   forgetAttempt(attemptId: string): void;
+  openSession(runnerId: string, order: SessionOrder): RunnerSession;
   build(request: BuildRequest, signal: AbortSignal): AsyncIterable<BuildMessage>;
   /** Events after `seq`, heartbeats included, until the supervisor or the signal ends them. */
   events(afterSeq: number, signal: AbortSignal): AsyncIterable<SupervisorEvent>;
@@ -130,6 +133,7 @@ export function createSupervisorLink(
     killRunner: (runnerId) => unlessUnknown(callForNothing('POST', `${runnerPath(runnerId)}/kill`)),
     readResult: (runnerId) => callWhole((body) => body.bytes(), 'GET', `${runnerPath(runnerId)}/result`),
     forgetResult: (runnerId) => unlessUnknown(callForNothing('DELETE', `${runnerPath(runnerId)}/result`)),
+    openSession: (runnerId, order) => openRunnerSession(socketPath, runnerId, order),
     startAttempt: (runnerId, order, body) => {
       if (!(body instanceof Readable) && body.length <= maxChannelBytes) return channel.start(runnerId, order, body);
       const line = Buffer.from(`${JSON.stringify(order)}\n`);

@@ -11,7 +11,7 @@ import time
 import types
 from dataclasses import dataclass
 
-from . import addresses, app_reports, callables, outcome, platform_hosts, preload, request_labels, runner_sandbox
+from . import addresses, app_environment, app_reports, callables, outcome, platform_hosts, preload, request_labels, runner_sandbox
 from .frames import receive_frame
 from .process_tree import close_descriptors_except, default_signals, die_with_parent, open_to_debuggers
 from .start_order import parse_start
@@ -155,7 +155,7 @@ def _prepare_python(order, place):
     os.dup2(null, 0)
     os.close(null)
     os.environ.clear()
-    os.environ.update(_environment(order, place))
+    os.environ.update(app_environment.variables(order.env, order.hostname, place.home, place.temporary, sys.prefix))
     if "TZ" in os.environ:
         time.tzset()
     os.chdir(place.app_dir)
@@ -171,29 +171,6 @@ def _prepare_python(order, place):
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
-
-
-def _environment(order, place):
-    variables = {
-        "HOME": place.home,
-        "USER": "lanner",
-        "LANG": "C.UTF-8",
-        "TMPDIR": place.temporary,
-        "HOSTNAME": order.hostname,
-        "VIRTUAL_ENV": sys.prefix,
-        **{str(name): str(value) for name, value in order.env.items()},
-    }
-    # Whatever the user's secrets say (a secret may have any name): isolate sets these, and programs of the environment come first.
-    variables["PATH"] = _search_path(variables.get("PATH", ""))
-    variables["PYTHONUNBUFFERED"] = "1"
-    variables["IS_ISOLATE_AGENT"] = "1"
-    return variables
-
-
-def _search_path(wanted):
-    """The environment's programs, what the user wants, the system's; `python` and `sh` are found whatever that is."""
-    folders = [os.path.dirname(sys.executable), *wanted.split(os.pathsep), "/usr/local/bin", "/usr/bin", "/bin"]
-    return os.pathsep.join(dict.fromkeys(filter(None, folders)))
 
 
 def _limit_processes(order):

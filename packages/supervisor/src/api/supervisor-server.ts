@@ -7,6 +7,7 @@ import {
   attemptChannel,
   errorCatalogue,
   LannerError,
+  sessionProtocol,
   toLannerError,
   type BuildMessage,
   type Clock,
@@ -21,6 +22,7 @@ import type { ResultSpool } from '../events/result-spool.ts';
 import type { Lease } from '../lease.ts';
 import type { Log } from '../lib/log.ts';
 import type { Runners } from '../runners/runners.ts';
+import { serveSession } from '../sessions/serve-session.ts';
 import { serveAttemptChannel } from './attempt-channel.ts';
 import { openNdjson } from './ndjson.ts';
 import { readBody } from './read-body.ts';
@@ -60,6 +62,8 @@ interface Route {
 }
 
 const idPattern = '([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})';
+
+const sessionPattern = new RegExp(`^/v1/runners/${idPattern}/session$`);
 
 /** The supervisor API (packages/protocol/src/supervisor-api.ts) on a Unix socket. */
 export function createSupervisorServer(options: SupervisorServerOptions): SupervisorServer {
@@ -181,11 +185,15 @@ export function createSupervisorServer(options: SupervisorServerOptions): Superv
 
   const channels = new Set<Duplex>();
   server.on('upgrade', (request, socket: Duplex, head: Buffer) => {
+    channels.add(socket);
+    socket.on('close', () => channels.delete(socket));
+    const runnerId = sessionPattern.exec(request.url ?? '')?.[1];
+    if (runnerId !== undefined && request.headers.upgrade === sessionProtocol) {
+      return serveSession(socket, head, { findPlace: () => runners.sessionPlace(runnerId), log });
+    }
     if (request.url !== attemptChannel.path || request.headers.upgrade !== attemptChannel.protocol) {
       return void socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
     }
-    channels.add(socket);
-    socket.on('close', () => channels.delete(socket));
     serveAttemptChannel(socket, head, options);
   });
 

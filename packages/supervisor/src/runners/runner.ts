@@ -2,6 +2,7 @@ import { mkdir, rm, chown } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   isLannerError,
+  LannerError,
   toLannerError,
   type Clock,
   type ExitReason,
@@ -18,6 +19,7 @@ import type { FrameConnection } from '../lib/frame-connection.ts';
 import type { FrameHeader, PayloadSink } from '../lib/frames.ts';
 import type { Log } from '../lib/log.ts';
 import { identityOf, type Isolation } from '../sandbox/isolation.ts';
+import type { SessionPlace } from '../sessions/session-place.ts';
 import type { Zygote } from '../zygotes/zygote.ts';
 import type { Zygotes } from '../zygotes/zygotes.ts';
 import { decideExit, type EndFacts } from './exit-reason.ts';
@@ -26,7 +28,7 @@ import type { ResourceGuard, ResourceGuards } from './resource-guard.ts';
 import { canMove } from './runner-phase.ts';
 import { createRunnerLogs, type RunnerLogs } from './runner-logs.ts';
 import { stageFiles } from './stage-files.ts';
-import { createStartFrame, type StartFrame } from './start-frame.ts';
+import { createStartFrame, hostnameOf, type StartFrame } from './start-frame.ts';
 import { watchStartup } from './watch-startup.ts';
 
 export interface RunnerDependencies {
@@ -71,6 +73,7 @@ export class Runner {
   #phase: RunnerPhase = 'starting';
   #readyAtMs: number | undefined;
   #connection: FrameConnection | undefined;
+  #hostPid: number | undefined;
   #appExit: EndFacts['appExit'];
   #result: RunnerResult | undefined;
   #resultStored: Promise<void> = Promise.resolve();
@@ -124,6 +127,32 @@ export class Runner {
     this.#end('stopped', 'The runner was asked to stop.', graceMs);
   }
 
+  /**
+   * What a command beside the app needs to know.
+   * @throws LannerError `runner_not_found` when there is no process (any more) to be beside of.
+   */
+  async sessionPlace(): Promise<SessionPlace> {
+    const { runnerId, accountOrdinal, env } = this.request;
+    const isolation = await this.#dependencies.isolation();
+    const zygote = [...this.#zygotesUsed].at(-1);
+    const hasProcess = this.#connection !== undefined && this.#phase !== 'exited' && zygote !== undefined;
+    if (!hasProcess || (isolation.level === 'namespaces' && this.#hostPid === undefined)) {
+      throw new LannerError('runner_not_found', `Runner ${runnerId} has no process: it starts, or has ended.`);
+    }
+    return {
+      sandbox: isolation.level,
+      initPid: this.#hostPid,
+      ...identityOf(isolation, accountOrdinal),
+      env,
+      hostname: hostnameOf(runnerId),
+      address: this.address,
+      scratchDir: join(zygote.scratchFolder, runnerId),
+      prefix: zygote.tree.path,
+      hasBroker: isolation.level === 'namespaces' && isolation.addresses === 'kernel',
+      pythonPath: isolation.pythonPath,
+    };
+  }
+
   /** SIGKILL now. */
   kill(): void {
     this.#end('killed', 'The runner was killed on request.', 0);
@@ -142,6 +171,7 @@ export class Runner {
       });
       const { runner, prepared } = forked;
       this.#connection = runner.connection;
+      this.#hostPid = runner.hostPid;
       if (this.#endedBy !== undefined) throw new Error('ended while it was being forked');
       this.#guard = this.#dependencies.guards.create(this.request.runnerId, this.request.limits, runner.hostPid);
       runner.receive({ onFrame: (header, payloadBytes) => this.#onFrame(header, payloadBytes) });

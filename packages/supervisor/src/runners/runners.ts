@@ -1,4 +1,5 @@
 import { LannerError, type RunnerSnapshot, type StartRunnerRequest, type StartRunnerResponse } from '@lanner/protocol';
+import type { SessionPlace } from '../sessions/session-place.ts';
 import type { AddressPool } from './address-pool.ts';
 import { Runner, type RunnerDependencies } from './runner.ts';
 
@@ -18,6 +19,8 @@ export interface Runners {
    * @throws LannerError `runner_not_found`, also when it has exited.
    */
   reach(runnerId: string): { runnerId: string; host: string };
+  /** @throws LannerError `runner_not_found`, also when it has no process (any more). */
+  sessionPlace(runnerId: string): Promise<SessionPlace>;
   snapshots(): RunnerSnapshot[];
   /** Their `runner.exited` was acknowledged. */
   forget(runnerIds: readonly string[]): void;
@@ -54,6 +57,7 @@ export function createRunners(addresses: AddressPool, dependencies: RunnerDepend
       if (runner.phase === 'exited') throw new LannerError('runner_not_found', `Runner ${runnerId} has exited.`);
       return { runnerId, host: runner.address };
     },
+    sessionPlace: async (runnerId) => get(runnerId).sessionPlace(),
     snapshots: () => [...runners.values()].map((runner) => runner.snapshot),
     forget(runnerIds) {
       for (const runnerId of runnerIds) {

@@ -58,7 +58,7 @@ export async function createStartFrame(options: StartFrameOptions): Promise<Star
 }
 
 /** Host names differ per runner: 63 characters of the id that a host name may hold. */
-function hostnameOf(runnerId: string): string {
+export function hostnameOf(runnerId: string): string {
   const label = runnerId.toLowerCase().replace(/[^a-z0-9-]+/g, '-');
   return label.slice(0, 63).replace(/^-+|-+$/g, '') || 'runner';
 }

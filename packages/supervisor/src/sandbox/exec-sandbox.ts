@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 export const pythonFolder = fileURLToPath(new URL('../../python/', import.meta.url)).replace(/\/$/, '');
 export const launcherPath = `${pythonFolder}/launcher.py`;
 export const probePath = `${pythonFolder}/sandbox.py`;
+export const sessionPath = `${pythonFolder}/session.py`;
 export const zygotePath = `${pythonFolder}/zygote.py`;
 
 /** More of the host inside a sandbox. `target` defaults to `source`. */

@@ -25,7 +25,7 @@ export interface ControllerDeps {
   /** Which of these app files the account has not uploaded. */
   appFiles: Pick<AppFiles, 'missing'>;
   fleet: Fleet;
-  driver: Pick<RunnerDriver, 'build'>;
+  driver: Pick<RunnerDriver, 'build' | 'openSession'>;
   clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   log: ApiLog;
   /** Aborted when the server begins to stop: runs end then, everything else may finish. Default: never. */

@@ -16,6 +16,7 @@ import { createDeployMethods } from './register-application.ts';
 import { createRunMethods } from './runs.ts';
 import { createRunnerMethods } from './runners.ts';
 import { createSecretMethods } from './secrets.ts';
+import { createShellMethods } from './shell-runner.ts';
 
 /** Registers every RPC of the controller, and the health service. Needs {@link createRequestGate} in front. */
 export function createControllerRoutes(deps: ControllerDeps): (router: ConnectRouter) => void {
@@ -30,6 +31,7 @@ export function createControllerRoutes(deps: ControllerDeps): (router: ConnectRo
         ...createApplicationMethods(deps),
         ...createAliasMethods(deps),
         ...createRunnerMethods(deps),
+        ...createShellMethods(deps),
         ...createKeyMethods(deps),
         ...createSecretMethods(deps),
         ...createEnvironmentMethods(deps),
@@ -42,9 +44,7 @@ export function createControllerRoutes(deps: ControllerDeps): (router: ConnectRo
 }
 
 /** RPCs that Lanner does not have yet: a sentence, never success. */
-const methodsToCome: ControllerPart<'shellRunner' | 'interactiveRun' | 'map'> = {
-  shellRunner: () =>
-    refusing('A shell in a runner is not supported yet. `fal runners logs` shows what a runner prints.'),
+const methodsToCome: ControllerPart<'interactiveRun' | 'map'> = {
   interactiveRun: () => refusing('Interactive runs are not supported; use Run.'),
   map: () => refusing('Map is not supported; call Run once for each input.'),
 };

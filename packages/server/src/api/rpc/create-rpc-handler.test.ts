@@ -44,14 +44,6 @@ describe('the controller on the wire', () => {
 
   it('answers methods it does not have yet with a sentence', async () => {
     const client = server.client();
-    async function* input() {
-      yield { runnerId: 'x' };
-    }
-    await assertStatus(
-      collect(client.shellRunner(input())),
-      'Unimplemented',
-      /^A shell in a runner is not supported yet\./,
-    );
     await assertStatus(collect(client.map({})), 'Unimplemented', /^Map is not supported/);
     async function* runs() {
       yield {};

@@ -82,14 +82,16 @@ async function sayingNotFound(runnerId: string, act: () => Promise<void>): Promi
     await act();
   } catch (error) {
     if (!isLannerError(error) || error.code !== 'runner_not_found') throw error;
-    throw new LannerError(
-      'runner_not_found',
-      `Runner "${runnerId.slice(0, 200)}" not found among the live runners of this account.`,
-      {
-        cause: error,
-      },
-    );
+    throw runnerNotFound(runnerId, error);
   }
+}
+
+export function runnerNotFound(runnerId: string, cause?: unknown): LannerError {
+  return new LannerError(
+    'runner_not_found',
+    `Runner "${runnerId.slice(0, 200)}" not found among the live runners of this account.`,
+    { cause },
+  );
 }
 
 /**

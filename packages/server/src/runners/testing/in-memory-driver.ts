@@ -16,6 +16,7 @@ import {
   type SupervisorStatus,
 } from '@lanner/protocol';
 import type { DriverAdoption, RunnerDriver } from '../runner-driver.ts';
+import type { RunnerSession } from '../runner-session.ts';
 
 /** What a runner of the in-memory driver does after it was started. */
 export interface RunnerScript {
@@ -142,6 +143,10 @@ export class InMemoryDriver implements RunnerDriver {
   /** What was sent to apps; a test answers with {@link finishAttempt}. */
   readonly attempts = new Map<string, AttemptSnapshot & { order: AttemptOrder }>();
   generation: string | null = 'in-memory';
+
+  openSession(): RunnerSession {
+    throw new LannerError('unimplemented', 'Runners in memory have no processes.');
+  }
 
   async startAttempt(runnerId: string, order: AttemptOrder): Promise<void> {
     const runner = this.runners.get(runnerId);
