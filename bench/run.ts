@@ -11,6 +11,8 @@ const scripts: [string, ...string[]][] = [
   ['gateway.ts', '--python', python],
   ['sockets.ts'],
   ['platform.ts'],
+  ['queue.ts'],
+  ['queue-http.ts'],
   ['client.ts'],
   ['cli.ts'],
 ];
