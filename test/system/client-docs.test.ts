@@ -17,6 +17,10 @@ class Greeting(BaseModel):
     name: str
 
 
+class Number(BaseModel):
+    value: int
+
+
 class MyApp(fal.App):
     machine_type = "S"
 
@@ -29,6 +33,10 @@ class MyApp(fal.App):
         from fastapi.responses import StreamingResponse
 
         return StreamingResponse((f"data: {{\\"n\\": {n}}}\\n\\n" for n in range(3)), media_type="text/event-stream")
+
+    @fal.realtime("/realtime")
+    def double(self, number: Number) -> Number:
+        return Number(value=number.value * 2)
 `;
 const functions = `import fal\n\n\n@fal.function(machine_type="S")\ndef add(a, b):\n    print("adding")\n    return a + b\n`;
 
@@ -83,6 +91,7 @@ describe('the examples of @lanner/client', () => {
       const { code, stdout, stderr } = await platform.run(process.execPath, [`guide-${index}.ts`], { cwd: folder });
       assert.equal(code, 0, `${block}\n${stdout}${stderr}`);
       if (block.includes("'Ada'")) assert.match(stdout, /Hello, Ada![\s\S]*0\n1\n2\n/);
+      if (block.includes('client.realtime')) assert.match(stdout, /connecting\nopen\n[\s\S]*\[ 2, 4, 6 \]/);
       if (block.includes('AppError')) assert.match(stdout, /^422 /m);
       if (block.includes('=== 42')) assert.match(stdout, /adding[\s\S]*true/);
     }

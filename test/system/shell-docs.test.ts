@@ -30,7 +30,7 @@ describe('the guides that use a shell', () => {
     await mkdir(join(repositoryRoot, '.cache'), { recursive: true });
     // Inside the repository, so that the name of the package means ours.
     folder = await mkdtemp(join(repositoryRoot, '.cache/shell-docs-'));
-    const guides = ['queue', 'webhooks', 'metrics', 'files', 'workflows'].map((name) =>
+    const guides = ['queue', 'webhooks', 'metrics', 'files', 'workflows', 'sockets'].map((name) =>
       join(repositoryRoot, `docs/${name}.md`),
     );
     blocks = (await Promise.all(guides.map((path) => readFile(path, 'utf8')))).flatMap(blocksOf);
