@@ -17,17 +17,9 @@ import { ensureFirstAccount } from './first-account.ts';
 import { createFiles } from './files/create-files.ts';
 import { createVolumeOwners } from './files/volume/volume-owners.ts';
 import { createGateway } from './gateway/create-gateway.ts';
-import { defaultGatewayLimits } from './gateway/gateway-limits.ts';
 import { erasePayloads } from './gateway/queue/erase-payloads.ts';
 import { createQueueAdministration } from './gateway/queue/queue-administration.ts';
-import { createQueueHandler } from './gateway/queue/queue-handler.ts';
-import { RequestQueue } from './gateway/queue/request-queue.ts';
-import { defaultRetention } from './gateway/queue/sweep-results.ts';
-import { createUndiciTransport } from './gateway/undici-transport.ts';
-import { createStepCalls } from './gateway/workflows/queued-step-calls.ts';
-import { WorkflowExecutor } from './gateway/workflows/workflow-executor.ts';
-import { createWorkflowHandler, isWorkflowPath } from './gateway/workflows/workflow-handler.ts';
-import { withWorkflowSlots, withWorkflowTargets } from './gateway/workflows/workflow-targets.ts';
+import { isWorkflowPath } from './gateway/workflows/workflow-handler.ts';
 import { createChangeFeed } from './lib/change-feed.ts';
 import type { Releasers } from './lib/releasers.ts';
 import { createPlatformMetrics } from './observe/metrics/platform-metrics.ts';
@@ -40,7 +32,7 @@ import type { PortHandlers } from './ports/port-handlers.ts';
 import { createScheduler } from './scheduler/scheduler.ts';
 import { createStore } from './store.ts';
 import type { ProcessDriver } from './runners/process-driver.ts';
-import { createWebhooks } from './webhooks/create-webhooks.ts';
+import { wireQueue } from './wire-queue.ts';
 
 /** Of the grace of a stop, what open sockets have to say goodbye. */
 const goodbyeMs = 1_000;
@@ -123,89 +115,12 @@ export async function wireServer(parts: {
   });
   releasers.add(forgetEnded);
 
-  const cancelTransport = createUndiciTransport({ clock, ...defaultGatewayLimits });
-  releasers.add(() => cancelTransport.close());
   const allowPrivateWebhooks = config.webhookPrivateTargets ?? isLoopback(config.host);
   // Ours too: an app of this platform may be the receiver of a webhook.
   const certificates = (): string[] => [readFileSync(ca.bundlePath, 'utf8'), ...getCACertificates('extra')];
-  const webhooks = createWebhooks({
-    store: store.deliveries,
-    results: store.requests,
-    blobs: store.blobs,
-    keys: store.webhookKeys,
-    allowPrivate: allowPrivateWebhooks,
-    horizonMs: config.webhookHorizonMs,
-    upstreamProxy: config.upstreamProxy,
-    certificates,
-    clock,
-    log,
-    onAttempt: metrics.webhookAttempt,
-  });
-  releasers.add(({ graceMs }) => webhooks.stop(graceMs));
-  // A run of a workflow calls apps through the queue that executes it.
-  const targets = withWorkflowTargets(scheduler, store.workflows);
-  const workflowExecutor: WorkflowExecutor = new WorkflowExecutor({
-    workflows: store.workflows,
-    stepCalls: (request, input) =>
-      createStepCalls({ queue, store: store.requests, blobs: store.blobs, targets, clock }, request, input),
-    blobs: store.blobs,
-    clock,
-    log,
-  });
-  const queue: RequestQueue = new RequestQueue({
-    store: store.requests,
-    payloads: store.payloads,
-    deliveries: store.deliveries,
-    blobs: store.blobs,
-    dispatcher: withWorkflowSlots(scheduler, workflowExecutor),
-    targets,
-    driver,
-    transport: cancelTransport,
-    retryRules: (appId) => {
-      const [owner = '', name = ''] = appId.split('/');
-      const revision = store.apps.resolve(owner, name)?.revision;
-      return { retryConfig: revision?.retryConfig ?? null, skipRetryConditions: revision?.skipRetryConditions ?? [] };
-    },
-    clock,
-    log,
-    retention: {
-      ...defaultRetention,
-      resultsMs: config.resultRetentionMs,
-      payloadsMs: config.payloadRetentionMs,
-    },
-    observer: metrics,
-    onEnded: ({ options }) => {
-      if (options.webhook !== undefined) webhooks.added(options.webhook);
-    },
-  });
-  releasers.add(({ graceMs }) => {
-    workflowExecutor.stop();
-    return queue.stop(graceMs);
-  });
-  const handleQueue = createQueueHandler({
-    queue,
-    store: store.requests,
-    blobs: store.blobs,
-    targets,
-    authenticator: createCallAuthenticator({ authenticator: store.authenticator, tokens: store.appTokens }),
-    runnerLogs,
-    driver,
-    clock,
-    log,
-    onCall: metrics.call,
-    allowPrivateWebhooks,
-  });
-
-  const handleWorkflow = createWorkflowHandler({
-    queue,
-    store: store.requests,
-    blobs: store.blobs,
-    targets,
-    executor: workflowExecutor,
-    authenticator: createCallAuthenticator({ authenticator: store.authenticator, tokens: store.appTokens }),
-    clock,
-    log,
-    onCall: metrics.call,
+  const { queue, webhooks, handleQueue, handleWorkflow } = wireQueue({
+    ...{ config, store, scheduler, driver, runnerLogs, metrics, clock, log, releasers },
+    ...{ allowPrivateWebhooks, certificates },
   });
 
   const files = await createFiles({
