@@ -1,18 +1,18 @@
-import { createHash, type Hash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { partForm, PieceBuffers, type FilePart } from '../deploy/file-part.ts';
-import { ConfigurationError, ConnectionError, ServerError, isClientError } from '../errors/client-error.ts';
+import { ConnectionError, ServerError, isClientError } from '../errors/client-error.ts';
 import type { Settings } from '../resolve/settings.ts';
 import type { CallOptions } from '../transport/call-options.ts';
 import { answerError, readJson, type HttpClient } from '../transport/http-client.ts';
 import type { HttpRequest } from '../transport/http-transport.ts';
 import { withRetries, type RetryPolicy } from '../transport/retry.ts';
-import { below, encodeRemotePath, toRemotePath } from './remote-path.ts';
+import { changedFile, findLocalFiles, md5Of, type LocalFile } from './local-files.ts';
+import { encodeRemotePath, toRemotePath } from './remote-path.ts';
 import type { UploadProgress } from './upload-options.ts';
 
 /**
@@ -149,7 +149,7 @@ export class FilesNamespace {
    * ```
    */
   async upload(localPath: string, path: string, options: FilesTransferOptions = {}): Promise<void> {
-    const files = await localFiles(localPath, toRemotePath(path));
+    const files = await findLocalFiles(localPath, toRemotePath(path));
     const totalBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
     let uploadedBytes = 0;
     for (const file of files) {
@@ -247,7 +247,7 @@ export class FilesNamespace {
         handle,
         position,
         length,
-        onEnd: (atBytes) => changed(file.localPath, `it ended after ${atBytes} bytes`),
+        onEnd: (atBytes) => changedFile(file.localPath, `it ended after ${atBytes} bytes`),
       });
       if (file.sizeBytes > partBytes) await this.#uploadParts(file, part, handle, options, onBytes);
       else {
@@ -283,8 +283,8 @@ export class FilesNamespace {
       await Promise.all(Array.from({ length: Math.min(parallelParts, count) }, worker));
       const ordered = parts.toSorted((left, right) => left.part_number - right.part_number);
       const done = (await this.#post(`${base}/${id}/complete`, { parts: ordered }, options)) as { etag?: string };
-      if (done.etag && done.etag !== (await hashOf(handle, createHash('md5')))) {
-        throw changed(file.localPath, 'what arrived is something else than what lies here');
+      if (done.etag && done.etag !== (await md5Of(handle))) {
+        throw changedFile(file.localPath, 'what arrived is something else than what lies here');
       }
     } catch (error) {
       numbers.length = 0;
@@ -314,38 +314,6 @@ export class FilesNamespace {
     return `${this.#settings.hosts().restUrl}/files/${route}/${encodeRemotePath(path)}`;
   }
 }
-
-interface LocalFile {
-  localPath: string;
-  path: string;
-  sizeBytes: number;
-}
-
-/** Every file at or below a local path, with the place it goes to. Throws `invalid_argument`. */
-async function localFiles(localPath: string, path: string): Promise<LocalFile[]> {
-  const information = await stat(localPath).catch((error: unknown) => {
-    throw new ConfigurationError('invalid_argument', `The file ${localPath} cannot be read.`, { cause: error });
-  });
-  if (!information.isDirectory()) return [{ localPath, path, sizeBytes: information.size }];
-  const names = (await readdir(localPath)).toSorted();
-  const inner = await Promise.all(names.map((name) => localFiles(join(localPath, name), below(path, name))));
-  return inner.flat();
-}
-
-async function hashOf(handle: FileHandle, hash: Hash): Promise<string> {
-  const buffer = Buffer.allocUnsafe(mebibyte);
-  for (let position = 0; ;) {
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
-    if (bytesRead === 0) return hash.digest('hex');
-    hash.update(buffer.subarray(0, bytesRead));
-    position += bytesRead;
-  }
-}
-
-const changed = (localPath: string, how: string): ConfigurationError =>
-  new ConfigurationError('invalid_argument', `The file ${localPath} changed during the upload: ${how}.`, {
-    advice: 'Upload it again when nothing writes to it.',
-  });
 
 /** A name out of a listing, which must not lead out of the folder it is put into. */
 function safeName(name: string): string {

@@ -3,6 +3,7 @@ import { LannerError, toLannerError, type Clock } from '@lanner/protocol';
 import { discardBody, type AnyResponse } from '../gateway/caller.ts';
 import { isPreflight, toPreflightHeaders } from '../gateway/cors.ts';
 import { sendJson, writeHead } from '../gateway/queue/answer.ts';
+import { createAccessLog } from '../observe/access-log.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { AnyRequest, Route } from '../ports/route.ts';
 import { toIncoming } from './body.ts';
@@ -23,12 +24,14 @@ export function createKeyValueHandler(deps: {
 }): (request: AnyRequest, response: AnyResponse, route: Route) => void {
   const { store, callers, clock } = deps;
   const log = deps.log.child({ component: 'key-values' });
+  const writeAccessLog = createAccessLog(log);
 
-  const serve = async (request: AnyRequest, response: AnyResponse, route: Route, requestId: string): Promise<void> => {
+  const serve = async ({ request, response, route, requestId }: Call, onCaller: (accountId: string) => void) => {
     const operation = parseKeyValuePath(request.method ?? 'GET', route.path);
     const { authorization } = request.headers;
     const permission = operation.kind === 'get' ? 'storage:files:read' : 'storage:files:write';
     const { accountId } = await callers.require(authorization, permission);
+    onCaller(accountId);
     const place = { accountId, databaseName: operation.databaseName, keyName: operation.keyName };
     if (operation.kind === 'get') {
       const value = await store.get(place, clock.nowMs());
@@ -52,16 +55,43 @@ export function createKeyValueHandler(deps: {
       response.end();
       return;
     }
-    serve(request, response, route, requestId)
+    const startedMs = clock.monotonicMs();
+    let callerAccountId: string | undefined;
+    let failure: LannerError | undefined;
+    serve({ request, response, route, requestId }, (accountId) => (callerAccountId = accountId))
       .catch((error: unknown) => {
-        const failure = toLannerError(error);
+        failure = toLannerError(error);
         if (failure.code === 'internal_error') log.error({ err: error, requestId }, 'a call about key values failed');
-        if (!response.destroyed) {
-          sendJson(response, failure.entry.httpStatus, requestId, { error: failure.message, detail: failure.message });
-        }
+        if (response.destroyed) return;
+        const { message } = failure;
+        sendJson(response, failure.entry.httpStatus, requestId, { error: message, detail: message });
       })
-      .finally(() => discardBody(request, response, discardBytes));
+      .finally(() => {
+        discardBody(request, response, discardBytes);
+        writeAccessLog(
+          {
+            requestId,
+            role: 'kv',
+            method: request.method ?? '',
+            protocol: request.httpVersion,
+            status: failure?.entry.httpStatus ?? 200,
+            errorCode: failure?.code,
+            callerAccountId,
+            requestBytes: Number(request.headers['content-length'] ?? 0),
+            responseBytes: 0,
+            totalMs: clock.monotonicMs() - startedMs,
+          },
+          failure?.entry.fault === 'platform',
+        );
+      });
   };
+}
+
+interface Call {
+  request: AnyRequest;
+  response: AnyResponse;
+  route: Route;
+  requestId: string;
 }
 
 async function readText(request: AnyRequest): Promise<string> {

@@ -68,6 +68,27 @@ describe('what is over is removed', () => {
   });
 });
 
+describe('a server that is started again', () => {
+  it('has the files of the one before, and goes on with uploads in parts', async () => {
+    const server = await startFileServer();
+    try {
+      const facts = { accountId: server.alice.accountId, fileName: 'x', contentType: 'text/plain', lifecycle: {} };
+      const { fileUrl, uploadUrl } = await server.files.storage.open(server.origin, facts);
+      const put = (number: number, body: string): Promise<Response> =>
+        server.fetch(`${uploadUrl}/${number}`, { method: 'PUT', body });
+      await put(1, 'before, ');
+      await server.restart();
+      await put(2, 'after');
+      const parts = '{"parts":[{"partNumber":1},{"partNumber":2}]}';
+      assert.equal((await server.fetch(`${uploadUrl}/complete`, { method: 'POST', body: parts })).status, 200);
+      await server.restart();
+      assert.equal(await (await server.fetch(fileUrl)).text(), 'before, after');
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
 describe('bytes on their way to the disk', () => {
   const bytes = async function* (): AsyncGenerator<Uint8Array> {
     yield Buffer.from('abc');

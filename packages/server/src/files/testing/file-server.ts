@@ -38,6 +38,8 @@ export interface FileServer {
   fetch(url: string, init?: RequestInit): Promise<Response>;
   addKey(caller: FileCaller, grant: KeyGrant): Promise<string>;
   revokeKey(caller: FileCaller): Promise<void>;
+  /** Another server on the same database and folder. */
+  restart(): Promise<void>;
   /** Removes everything whose time is over, moving the clock as far as that takes. */
   sweep(): Promise<void>;
   stop(): Promise<void>;
@@ -69,22 +71,25 @@ export async function startFileServer(limits: Partial<FileLimits> = {}): Promise
   };
   const [alice, bob] = [await addCaller('alice'), await addCaller('bob')];
   let port = 0;
-  const files = await createFiles({
-    objects: store,
-    keyValues: createSqliteKeyValueStore(database),
-    authenticator,
-    keyStore,
-    folder: join(folder, 'objects'),
-    dataFolder: join(folder, 'data'),
-    ownerOf: async () => null,
-    fetching: { allowPrivate: true, upstreamProxy: null, ownUrls: () => [], certificates: () => [] },
-    secret: randomBytes(32),
-    urls: { host: '127.0.0.1', domain: null, publicUrl: null },
-    tlsPort: () => port,
-    clock,
-    log: pino({ level: 'silent' }),
-    limits: { reservedBytes: 0, ...limits },
-  });
+  const secret = randomBytes(32);
+  const start = (): Promise<Files> =>
+    createFiles({
+      objects: store,
+      keyValues: createSqliteKeyValueStore(database),
+      authenticator,
+      keyStore,
+      folder: join(folder, 'objects'),
+      dataFolder: join(folder, 'data'),
+      ownerOf: async () => null,
+      fetching: { allowPrivate: true, upstreamProxy: null, ownUrls: () => [], certificates: () => [] },
+      secret,
+      urls: { host: '127.0.0.1', domain: null, publicUrl: null },
+      tlsPort: () => port,
+      clock,
+      log: pino({ level: 'silent' }),
+      limits: { reservedBytes: 0, ...limits },
+    });
+  let files = await start();
   const addresses = { domain: null, publicUrl: null };
   const route = (authority: string | undefined, target: string): ReturnType<typeof routeRequest> =>
     routeRequest({ authority, target, contentType: undefined, scheme: 'http', localPort: port }, addresses);
@@ -101,7 +106,9 @@ export async function startFileServer(limits: Partial<FileLimits> = {}): Promise
   if ('refused' in known) throw new Error(known.message);
 
   return {
-    files,
+    get files() {
+      return files;
+    },
     store,
     clock,
     cdn: `http://${authority}/cdn`,
@@ -116,6 +123,10 @@ export async function startFileServer(limits: Partial<FileLimits> = {}): Promise
       return `Key ${keyId}:${keySecret}`;
     },
     revokeKey: (caller) => keys.revoke(caller.accountId, caller.keyId),
+    async restart() {
+      await files.stop();
+      files = await start();
+    },
     async sweep() {
       let isOver = false;
       const swept = files.sweep().finally(() => (isOver = true));
