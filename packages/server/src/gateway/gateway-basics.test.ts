@@ -210,6 +210,14 @@ describe('a call through the gateway', () => {
     assert.equal(response.headers.location, '/elsewhere');
   });
 
+  it('completes a redirect that only takes a slash away', async () => {
+    await using fixture = await createFixture({
+      app: (request, response) => response.writeHead(307, { location: request.url!.replace(/\/(?=\?)/, '') }).end(),
+    });
+    const { response } = await send(`${fixture.url}/alice/hello/path/?x=1`, {});
+    assert.match(response.headers.location!, /^https?:\/\/.*\/alice\/hello\/path\?x=1$/);
+  });
+
   it('answers roles that come later with 501 and a sentence', async () => {
     await using fixture = await createFixture({ role: 'queue' });
     const response = await fetch(`${fixture.url}/alice/hello`, { method: 'POST', body: '{}' });

@@ -16,6 +16,7 @@ import { toRunnerHeaders } from './runner-request-headers.ts';
 import { sendError } from './send-error.ts';
 import { toGatewayError } from './to-gateway-error.ts';
 import type { UpstreamExchange, UpstreamFailure, UpstreamHeaders, UpstreamReceiver } from './upstream-transport.ts';
+import { toPublicSlashRedirect } from './slash-redirect.ts';
 
 /**
  * A head without a body: a stream that has not begun gets its head to the caller at once. With a length, the body is a moment
@@ -155,6 +156,10 @@ export class SyncCall implements UpstreamReceiver {
       runnerId: slot.runnerId,
       isCrossOrigin: this.#request.headers.origin !== undefined,
     });
+    const { location } = headers;
+    if (typeof location === 'string') {
+      headers['location'] = toPublicSlashRedirect(location, this.#path, this.#publicUrl()) ?? location;
+    }
     try {
       if (isHttp2Response(this.#response)) this.#response.writeHead(status, headers);
       else if (reason === '') this.#response.writeHead(status, headers);
@@ -289,6 +294,12 @@ export class SyncCall implements UpstreamReceiver {
 
   #endpoint(): string {
     return `${this.#target!.ownerNickname}/${this.#target!.name}${this.#path}`;
+  }
+
+  /** Where the app is for this caller. */
+  #publicUrl(): string {
+    const { scheme, hosts } = this.#route.origin;
+    return `${scheme}://${hosts.runHost}/${this.#target!.ownerNickname}/${this.#target!.name}`;
   }
 
   #log(): void {
