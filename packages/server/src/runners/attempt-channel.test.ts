@@ -103,6 +103,13 @@ describe('the channel for attempts', () => {
     channel.forget('d');
   });
 
+  it('gives up on what is no supervisor', async () => {
+    onMessage = (_message, socket) => void socket.write('{"attemptId":\n');
+    await assert.rejects(start('a'), { code: 'supervisor_unavailable' });
+    onMessage = (_message, socket) => void socket.write('x'.repeat(2_000_000));
+    await assert.rejects(start('b'), { code: 'supervisor_unavailable' });
+  });
+
   it('passes on what is to be forgotten', async () => {
     onMessage = (message, socket) => message.type === 'start' && reply(socket, { attemptId: message.order.attemptId });
     channel.forget('x');

@@ -9,7 +9,8 @@ import {
 } from '@lanner/protocol';
 
 const maxHeadBytes = 16 * 1024;
-const maxReplyBytes = 64 * 1024;
+/** Unread answers; a chunk of the socket holds many. */
+const maxReplyBytes = 1024 * 1024;
 
 interface Waiting {
   resolve: () => void;
@@ -74,6 +75,8 @@ export class AttemptChannel {
     socket.setEncoding('utf8');
     socket.on('data', (text: string) => {
       rest += text;
+      // Whatever speaks there is no supervisor.
+      if (rest.length > maxReplyBytes) return void socket.destroy();
       if (!hasBegun) {
         const end = rest.indexOf('\r\n\r\n');
         if (end === -1 ? rest.length > maxHeadBytes : !rest.startsWith('HTTP/1.1 101 ')) return void socket.destroy();
@@ -83,11 +86,12 @@ export class AttemptChannel {
       }
       let from = 0;
       for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', from)) {
-        this.#onReply(JSON.parse(rest.slice(from, end)) as AttemptReply);
+        const reply = parseReply(rest.slice(from, end));
+        if (reply === null) return void socket.destroy();
+        this.#onReply(reply);
         from = end + 1;
       }
       rest = rest.slice(from);
-      if (rest.length > maxReplyBytes) socket.destroy();
     });
     socket.on('error', () => {});
     socket.on('end', () => socket.destroy());
@@ -109,6 +113,15 @@ export class AttemptChannel {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const { reject } of waiting) reject(unavailable());
+  }
+}
+
+function parseReply(line: string): AttemptReply | null {
+  try {
+    const value = JSON.parse(line) as AttemptReply | null;
+    return typeof value?.attemptId === 'string' ? value : null;
+  } catch {
+    return null;
   }
 }
 

@@ -18,6 +18,8 @@ export interface AttemptsOwner {
   onStarted(request: LiveRequest): void;
   /** A request has its result, durably. */
   onEnded(request: LiveRequest, status: number): void;
+  /** Nothing can be begun for the time being; the request waits as before. */
+  onPutOff(request: LiveRequest, pauseMs: number): void;
   /** A request waits again, durably; `notBeforeMs` says for what. */
   onWaitsAgain(request: LiveRequest): void;
 }
@@ -152,7 +154,7 @@ export class AttemptsUnderWay {
     if (this.#failingWrites > 0) {
       // What is executed now could not be kept.
       slot.release({ kind: 'abandoned' });
-      return this.#waitAgain(request, storeRetryMs);
+      return this.#owner.onPutOff(request, storeRetryMs);
     }
     const lease = randomUUID();
     const atMs = clock.nowMs();

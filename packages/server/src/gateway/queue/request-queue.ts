@@ -47,6 +47,7 @@ export class RequestQueue {
     const owner = {
       onStarted: (request: LiveRequest) => this.#listeners.tell(request.requestId),
       onEnded: (request: LiveRequest, status: number) => this.#onEnded(request, status),
+      onPutOff: (request: LiveRequest, pauseMs: number) => this.#waiting.putOff(request, pauseMs),
       onWaitsAgain: (request: LiveRequest) => this.#onWaitsAgain(request),
     };
     this.#attempts = new AttemptsUnderWay(this.#deps, owner, this.#stopping.signal);

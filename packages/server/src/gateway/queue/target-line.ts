@@ -55,6 +55,14 @@ export class TargetLine {
     return wasWaiting;
   }
 
+  /** Back into the line, and nothing is asked for during a pause. */
+  putOff(request: LiveRequest, pauseMs: number): void {
+    this.waiting.add(request);
+    for (const asked of this.#asked) asked.abort();
+    this.#asked.clear();
+    this.#pauseFor(pauseMs);
+  }
+
   /** Asks for as many slots as there are requests, up to the window, and takes back what is too much. */
   pump(): void {
     const wanted = Math.min(this.waiting.size, window);
@@ -125,8 +133,12 @@ export class TargetLine {
     const ownMs = Math.min(firstPauseMs * 2 ** Math.min(this.#refusals - 1, 10), longestPauseMs);
     // During the scheduler's own pause it would only say the same again.
     const retryAfterMs = isLannerError(error) ? Number(error.details['retryAfterMs'] ?? 0) : 0;
-    const pauseMs = Math.max(ownMs, retryAfterMs || 0);
-    this.#pause = this.#clock.setTimer(pauseMs, () => {
+    this.#pauseFor(Math.max(ownMs, retryAfterMs || 0));
+  }
+
+  #pauseFor(pauseMs: number): void {
+    if (this.#isStopped) return;
+    this.#pause ??= this.#clock.setTimer(pauseMs, () => {
       this.#pause = null;
       this.pump();
     });

@@ -42,6 +42,11 @@ export class WaitingRequests {
     else for (const line of this.#lines.values()) line.pump();
   }
 
+  /** A request that got a runner at the wrong moment: it keeps its place, and its line asks for none during a pause. */
+  putOff(request: LiveRequest, pauseMs: number): void {
+    this.#lineOf(request.targetId).putOff(request, pauseMs);
+  }
+
   /** Takes a request out. Nothing happens to one that is not in line. */
   remove(request: LiveRequest): void {
     this.#lines.get(request.targetId)?.remove(request);
