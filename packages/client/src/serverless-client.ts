@@ -11,7 +11,7 @@ import type {
 import type { RequestStatus } from './calls/request-state.ts';
 import type { AppReference } from './deploy/app-reference.ts';
 import type { DeployOptions, Deployment, RunReferenceOptions } from './deploy/deploy-types.ts';
-import { Deployer } from './deploy/deployer.ts';
+import type { Deployer } from './deploy/deployer.ts';
 import { AccountsNamespace } from './namespaces/accounts.ts';
 import { AppsNamespace } from './namespaces/apps.ts';
 import { EnvironmentsNamespace } from './namespaces/environments.ts';
@@ -89,7 +89,7 @@ export class ServerlessClient {
   readonly #rpc: GrpcConnection;
   readonly #http: HttpClient;
   readonly #calls: AppCalls;
-  readonly #deployer: Deployer;
+  readonly #deployer: () => Promise<Deployer>;
 
   constructor(options: ServerlessClientOptions = {}) {
     const environment = options.environment ?? processEnvironment();
@@ -101,7 +101,11 @@ export class ServerlessClient {
     this.storage = new StorageNamespace(settings, this.#http, openFile);
     this.files = new FilesNamespace(settings, this.#http);
     this.#calls = new AppCalls(settings, this.#http, this.storage);
-    this.#deployer = new Deployer(settings, this.#rpc, this.#http);
+    // Most programs deploy nothing: what that needs is loaded with the first deploy.
+    this.#deployer = async () => {
+      const { Deployer: Loaded } = await import('./deploy/deployer.ts');
+      return new Loaded(settings, this.#rpc, this.#http);
+    };
     const metrics = new MetricsReader(settings, this.#http);
     this.apps = new AppsNamespace(this.#rpc, metrics);
     this.runners = new RunnersNamespace(this.#rpc, metrics, new RunnerLogs(settings, this.#http));
@@ -126,8 +130,8 @@ export class ServerlessClient {
    * console.log(deployment.revision);
    * ```
    */
-  deploy(reference?: AppReference, options: DeployOptions = {}): Promise<Deployment> {
-    return this.#deployer.deploy(reference, options);
+  async deploy(reference?: AppReference, options: DeployOptions = {}): Promise<Deployment> {
+    return (await this.#deployer()).deploy(reference, options);
   }
 
   /**
@@ -140,8 +144,8 @@ export class ServerlessClient {
    * console.log(sum);
    * ```
    */
-  runReference<Result = unknown>(reference: AppReference, options: RunReferenceOptions = {}): Promise<Result> {
-    return this.#deployer.run<Result>(reference, options);
+  async runReference<Result = unknown>(reference: AppReference, options: RunReferenceOptions = {}): Promise<Result> {
+    return (await this.#deployer()).run<Result>(reference, options);
   }
 
   /**

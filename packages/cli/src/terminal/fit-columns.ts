@@ -1,4 +1,4 @@
-import stringWidth from 'string-width';
+import { textWidth } from './text-width.ts';
 
 /** What is known about a column before it gets its width. */
 export interface ColumnNeeds {
@@ -16,9 +16,9 @@ const narrowest = 10;
  * then long words give way. `Infinity` gives each what it wants; `null` when nothing of this is enough. Pure.
  */
 export function fitColumns(columns: readonly ColumnNeeds[], available: number): number[] | null {
-  const wanted = columns.map(({ texts }) => Math.max(1, ...texts.map((text) => stringWidth(text))));
+  const wanted = columns.map(({ texts }) => Math.max(1, ...texts.map((text) => textWidth(text))));
   const words = columns.map(({ texts, whole }, index) =>
-    whole ? wanted[index]! : Math.max(1, ...texts.flatMap((text) => text.split(' ')).map((word) => stringWidth(word))),
+    whole ? wanted[index]! : Math.max(1, ...texts.flatMap((text) => text.split(' ')).map((word) => textWidth(word))),
   );
   const byWords = narrow(wanted, words, available);
   if (sum(byWords) <= available) return byWords;
@@ -47,13 +47,13 @@ export function wrapWords(text: string, width: number): string[] {
   let line: string | undefined;
   for (const word of text.split(' ')) {
     const joined: string = line === undefined ? word : `${line} ${word}`;
-    if (stringWidth(joined) <= width) {
+    if (textWidth(joined) <= width) {
       line = joined;
       continue;
     }
     if (line !== undefined) lines.push(line);
     line = word;
-    while (stringWidth(line) > width) {
+    while (textWidth(line) > width) {
       const head = takeWidth(line, width);
       lines.push(head);
       line = line.slice(head.length);
@@ -66,7 +66,7 @@ export function wrapWords(text: string, width: number): string[] {
 function takeWidth(text: string, width: number): string {
   let head = '';
   for (const { segment } of new Intl.Segmenter().segment(text)) {
-    if (head !== '' && stringWidth(head + segment) > width) break;
+    if (head !== '' && textWidth(head + segment) > width) break;
     head += segment;
   }
   return head;

@@ -1,4 +1,4 @@
-import stringWidth from 'string-width';
+import { textWidth } from './text-width.ts';
 import type { Style } from './style.ts';
 import { fitColumns, wrapWords } from './fit-columns.ts';
 
@@ -59,7 +59,7 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
 
 /** Names and values below each other without a box: `doctor`, settings. */
 export function renderPairs(pairs: readonly (readonly [name: string, value: string])[], style: Style): string {
-  const width = Math.max(...pairs.map(([name]) => stringWidth(name)));
+  const width = Math.max(...pairs.map(([name]) => textWidth(name)));
   return pairs.map(([name, value]) => (name === '' ? '' : ` ${style('bold', pad(name, width))}  ${value}`)).join('\n');
 }
 
@@ -70,7 +70,7 @@ function renderCards<Row>(
   rows: readonly Row[],
   { style }: TableLook,
 ): string {
-  const width = Math.max(...columns.slice(1).map(({ title }) => stringWidth(title)));
+  const width = Math.max(...columns.slice(1).map(({ title }) => textWidth(title)));
   const cards = cells.map(([first = '', ...rest], index) => [
     style('bold', first),
     ...rest.flatMap((text, at) => {
@@ -94,7 +94,7 @@ function toLines<Row>(
   return Array.from({ length: height }, (_, line) => {
     const parts = wrapped.map((lines, index) => {
       const text = lines[vertical === 'top' ? line : line - (height - lines.length)] ?? '';
-      const space = ' '.repeat(Math.max(0, widths[index]! - stringWidth(text)));
+      const space = ' '.repeat(Math.max(0, widths[index]! - textWidth(text)));
       const painted = text === '' ? text : paint(text, index);
       return columns[index]!.align === 'right' ? space + painted : painted + space;
     });
@@ -102,7 +102,7 @@ function toLines<Row>(
   });
 }
 
-const pad = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - stringWidth(text)));
+const pad = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - textWidth(text)));
 
 /** Tabs, line ends and other control characters of a value would break the box, and a terminal obeys some of them. */
 function singleLine(text: string): string {

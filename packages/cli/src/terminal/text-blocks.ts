@@ -1,11 +1,11 @@
-import stringWidth from 'string-width';
+import { textWidth } from './text-width.ts';
 import type { Style } from './style.ts';
 
 /** A line across, with a title in its middle. */
 export function rule(width: number, isUnicode: boolean, paint: (text: string) => string, title = ''): string {
   const line = isUnicode ? '─' : '-';
   if (title === '') return paint(line.repeat(width));
-  const rest = Math.max(2, width - stringWidth(title) - 2);
+  const rest = Math.max(2, width - textWidth(title) - 2);
   const left = Math.floor(rest / 2);
   return `${paint(line.repeat(left))} ${title} ${paint(line.repeat(rest - left))}`;
 }
