@@ -11,9 +11,11 @@ import { StreamTicker } from './status-streams.ts';
 class FakeResponse extends EventEmitter {
   text = '';
   isEnded = false;
+  isFull = false;
   writeHead(): void {}
-  write(text: string): void {
+  write(text: string): boolean {
     this.text += text;
+    return !this.isFull;
   }
   end(): void {
     this.isEnded = true;
@@ -96,6 +98,29 @@ describe('a status stream', () => {
       told(),
       [1, 1, 1, 2, 0, 3, 4, 5].map((index) => `line ${index}`),
     );
+  });
+
+  it('waits for a slow reader, and then tells all that is new at once', async () => {
+    response.isFull = true;
+    await tell(line(1));
+    for (let index = 2; index < 6; index += 1) await tell(line(index));
+    await clock.advance(60_000);
+    status = 'COMPLETED';
+    await tell(line(6));
+    assert.deepEqual(told(), ['line 1']);
+    assert.equal(response.isEnded, false);
+    response.isFull = false;
+    response.emit('drain');
+    await clock.settle();
+    assert.deepEqual(
+      events().map(({ status: each, logs }) => [each, logs!.length]),
+      [
+        ['IN_PROGRESS', 0],
+        ['IN_PROGRESS', 1],
+        ['COMPLETED', 5],
+      ],
+    );
+    assert.equal(response.isEnded, true);
   });
 
   it('tells what the next runner prints, when the first one’s lines are gone', async () => {

@@ -34,6 +34,8 @@ export class StatusStream implements Ticked {
   #isReading = false;
   #isStale = false;
   #isOver = false;
+  /** The caller has not taken yet what was written. */
+  #isFull = false;
   /** What was sent and may come again with the next reading. */
   #sentLines: StatusLog[] = [];
   #logsSinceMs: number | undefined = undefined;
@@ -53,6 +55,7 @@ export class StatusStream implements Ticked {
       'x-fal-request-id': requestId,
     });
     response.on('close', () => this.#end());
+    (response as NodeJS.WritableStream).on('drain', () => this.#onDrain());
     this.#releases.push(
       observe(() => this.#onChange()),
       ticker.add(this),
@@ -63,7 +66,7 @@ export class StatusStream implements Ticked {
   tick(isPing: boolean): void {
     // The place in line moves without an event of its own.
     if (this.#lastStatus === 'IN_QUEUE') void this.#send();
-    if (isPing) this.#write(': ping\n\n');
+    if (isPing && !this.#isFull) this.#write(': ping\n\n');
   }
 
   #onChange(): void {
@@ -74,8 +77,13 @@ export class StatusStream implements Ticked {
     });
   }
 
+  #onDrain(): void {
+    this.#isFull = false;
+    if (this.#isStale) void this.#send();
+  }
+
   async #send(): Promise<void> {
-    if (this.#isReading) {
+    if (this.#isReading || this.#isFull) {
       this.#isStale = true;
       return;
     }
@@ -96,7 +104,7 @@ export class StatusStream implements Ticked {
         if (body.logs && body.logs.length > 0) this.#remember(body.logs);
         if (!isSilent) this.#write(`data: ${text}\n\n`);
         if (body.status === 'COMPLETED') return this.#close();
-      } while (this.#isStale);
+      } while (this.#isStale && !this.#isFull);
     } catch (error) {
       this.#options.log.error({ err: toLannerError(error) }, 'a status stream failed');
       this.#close();
@@ -114,7 +122,7 @@ export class StatusStream implements Ticked {
   }
 
   #write(text: string): void {
-    if (!this.#isOver) (this.#options.response as NodeJS.WritableStream).write(text);
+    if (!this.#isOver) this.#isFull = !(this.#options.response as NodeJS.WritableStream).write(text);
   }
 
   #close(): void {
