@@ -134,4 +134,13 @@ describe('a short-lived token', () => {
     );
     await fixture.dispatcher.released(1);
   });
+
+  it('of another account opens what that account may call, and nothing private of others', async () => {
+    await using mine = await createPrivate();
+    assert.equal(await statusOf(mine, '/alice/hello/realtime?fal_jwt_token=strangertoken'), 404);
+    assert.equal(mine.dispatcher.requests.length, 0);
+    await using shared = await createSocketFixture((socket) => socket.close(1000), { target: { authMode: 'shared' } });
+    const { code } = await watch(socketUrl(shared, '/alice/hello/realtime?fal_jwt_token=strangertoken'));
+    assert.equal(code, 1000);
+  });
 });

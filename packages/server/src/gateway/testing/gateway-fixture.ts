@@ -38,6 +38,14 @@ const principals: Record<string, Principal> = {
     permissions: new Set(['serverless:apps:run']),
     allowedApps: ['alice/hello/realtime'],
   },
+  /** A short-lived token of somebody else, for the app of that name. */
+  strangertoken: {
+    accountId: 'acc_stranger',
+    nickname: 'bob',
+    keyId: 'stranger',
+    permissions: new Set(['serverless:apps:run', 'models:requests:submit']),
+    allowedApps: ['hello'],
+  },
 };
 
 const authenticator: Authenticator = {
