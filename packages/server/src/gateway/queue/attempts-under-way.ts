@@ -8,7 +8,7 @@ import { readSwitch } from '../caller-response-headers.ts';
 import { cancelOnRunner } from '../cancel-on-runner.ts';
 import { cancelled, failed, startTimeout, toSlotOutcome } from './attempt-ends.ts';
 import { orderAttempt } from './order-attempt.ts';
-import { persist } from './persist.ts';
+import type { PersistentWrites } from './persistent-writes.ts';
 import { readAnswer } from './read-answer.ts';
 import type { RequestQueueDeps } from './request-queue-deps.ts';
 import { toAttemptError, toErrorResult } from './to-result.ts';
@@ -47,16 +47,16 @@ export class AttemptsUnderWay {
   readonly #deps: RequestQueueDeps;
   readonly #owner: AttemptsOwner;
   readonly #signal: AbortSignal;
+  readonly #writes: PersistentWrites;
   readonly #running = new Map<string, Running>();
-  /** Ends that are being written again and again. */
-  #failingWrites = 0;
   #onIdle: (() => void) | null = null;
 
   /** @param signal the queue stops: nothing is ordered and repeated any more. */
-  constructor(deps: RequestQueueDeps, owner: AttemptsOwner, signal: AbortSignal) {
+  constructor(deps: RequestQueueDeps, owner: AttemptsOwner, writes: PersistentWrites, signal: AbortSignal) {
     this.#deps = deps;
     this.#owner = owner;
     this.#signal = signal;
+    this.#writes = writes;
   }
 
   get size(): number {
@@ -151,7 +151,7 @@ export class AttemptsUnderWay {
    */
   async begin(request: LiveRequest, slot: Slot, known: StoredInput | null): Promise<void> {
     const { store, driver, clock, log, observer } = this.#deps;
-    if (this.#failingWrites > 0) {
+    if (this.#writes.areFailing) {
       // What is executed now could not be kept.
       slot.release({ kind: 'abandoned' });
       return this.#owner.onPutOff(request, storeRetryMs);
@@ -290,7 +290,7 @@ export class AttemptsUnderWay {
     let status = 0;
     // The runner is free whether or not its answer is on disk yet; while the disk fails, nothing new is begun.
     this.#releaseSlot(running, slotOutcome);
-    const ended = await this.#persist(request, async () => {
+    const ended = await this.#writes.persist(request.requestId, async () => {
       const result = isLannerError(how)
         ? toErrorResult(how, request.requestId, clock.nowMs())
         : await readAnswer(this.#deps, request, lease, how);
@@ -322,7 +322,7 @@ export class AttemptsUnderWay {
     const attempts = how.charge === undefined ? request.attempts - 1 : request.attempts;
     this.#releaseSlot(running, how.slotOutcome ?? { kind: 'abandoned' });
     const notBeforeMs = how.delayMs === 0 ? 0 : this.#deps.clock.nowMs() + how.delayMs;
-    const stored = await this.#persist(request, () =>
+    const stored = await this.#writes.persist(request.requestId, () =>
       this.#deps.store.requeue(request.number, lease, { notBeforeMs, attempts, options: next }, running.claim),
     );
     if (!stored) return;
@@ -350,20 +350,6 @@ export class AttemptsUnderWay {
     this.#running.delete(lease);
     if (!isLocal) this.forget(lease);
     if (this.#onIdle !== null && this.#isIdle()) this.#onIdle();
-  }
-
-  async #persist(request: LiveRequest, write: () => Promise<unknown>): Promise<boolean> {
-    const { clock, log } = this.#deps;
-    let isFailing = false;
-    const onFailure = (): void => {
-      if (!isFailing) this.#failingWrites += 1;
-      isFailing = true;
-    };
-    try {
-      return await persist({ clock, log, signal: this.#signal }, request.requestId, write, onFailure);
-    } finally {
-      if (isFailing) this.#failingWrites -= 1;
-    }
   }
 
   async #cancelOnRunner({ request, slot }: Running): Promise<void> {

@@ -4,7 +4,7 @@ import { toWaiting, type LiveRequest, type NewRequest } from '../../queue/reques
 import { AttemptsUnderWay } from './attempts-under-way.ts';
 import { cancelled, startTimeout } from './attempt-ends.ts';
 import { KnownAttempts } from './known-attempts.ts';
-import { persist } from './persist.ts';
+import { PersistentWrites } from './persistent-writes.ts';
 import { RecentInputs } from './recent-inputs.ts';
 import { RequestListeners } from './request-listeners.ts';
 import type { RequestQueueDeps } from './request-queue-deps.ts';
@@ -26,6 +26,7 @@ export class RequestQueue {
   readonly #live = new Map<string, LiveRequest>();
   readonly #waiting: WaitingRequests;
   readonly #attempts: AttemptsUnderWay;
+  readonly #writes: PersistentWrites;
   readonly #listeners = new RequestListeners();
   readonly #stopping = new AbortController();
   readonly #unsubscribe: () => void;
@@ -39,6 +40,7 @@ export class RequestQueue {
   constructor(deps: RequestQueueDeps) {
     this.#log = deps.log.child({ component: 'queue' });
     this.#deps = { ...deps, log: this.#log };
+    this.#writes = new PersistentWrites(deps.clock, this.#log, this.#stopping.signal);
     this.#waiting = new WaitingRequests(deps.dispatcher, deps.clock, {
       onSlot: (request, slot) => void this.#attempts.begin(request, slot, this.#inputs.take(request.requestId)),
       onRefused: (request, error) => void this.#endWaiting(request, error),
@@ -50,7 +52,7 @@ export class RequestQueue {
       onPutOff: (request: LiveRequest, pauseMs: number) => this.#waiting.putOff(request, pauseMs),
       onWaitsAgain: (request: LiveRequest) => this.#onWaitsAgain(request),
     };
-    this.#attempts = new AttemptsUnderWay(this.#deps, owner, this.#stopping.signal);
+    this.#attempts = new AttemptsUnderWay(this.#deps, owner, this.#writes, this.#stopping.signal);
     this.#unsubscribe = deps.driver.onEvent((event) => {
       if (event.type !== 'attempt.finished' && event.type !== 'runner.exited') return;
       if (this.#early) this.#early.push(event);
@@ -214,8 +216,7 @@ export class RequestQueue {
     // From here on nobody else may take it up.
     request.state = 'running';
     let ended = false;
-    const context = { clock, log: this.#log, signal: this.#stopping.signal };
-    const stored = await persist(context, request.requestId, async () => {
+    const stored = await this.#writes.persist(request.requestId, async () => {
       const result = toErrorResult(error, request.requestId, clock.nowMs());
       ended = await store.finishWaiting(request.number, result);
     });
