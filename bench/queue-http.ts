@@ -194,7 +194,12 @@ try {
   if (parts.has('latency')) await measureLatency();
   if (parts.has('jobs')) await measureJobs();
   if (parts.has('submit') || parts.has('waiting')) await hold();
-  if (parts.has('submit')) print(`submit, 1 KiB, 16 callers: ${(await load('/', 16, seconds, kilobyte)).text}`);
+  if (parts.has('submit')) {
+    const before = cpuSeconds().server;
+    const { text, calls } = await load('/', 16, seconds, kilobyte);
+    const cpu = ((cpuSeconds().server - before) / calls) * 1e6;
+    print(`submit, 1 KiB, 16 callers: ${text}; ${cpu.toFixed(0)} µs of the server's CPU each`);
+  }
   if (parts.has('waiting')) await measureWaiting();
 } finally {
   agent.destroy();
