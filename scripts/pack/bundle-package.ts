@@ -33,7 +33,8 @@ export async function bundlePackage({ root, entries, outDir, external }: BundleO
     outdir: outDir,
     bundle: true,
     splitting: true,
-    chunkNames: 'chunks/[hash]',
+    // Beside the entries: code that looks for a file of the package counts folders from where it is.
+    chunkNames: '[hash]',
     format: 'esm',
     target: 'node20',
     // Not `node`: that would make every import of a built-in module look fine to the entry for browsers as well.

@@ -1,5 +1,6 @@
 /** The packed client where people run it besides our own Node: Node 20, Bun, and a page in a browser. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -165,6 +166,7 @@ async function olderNode(): Promise<string | undefined> {
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((entry) => !entry.includes('node_modules'));
   for (const entry of folders) {
     const path = join(entry, 'node');
+    if (!existsSync(path)) continue;
     const answer = await runCommand(path, ['--version'], bareEnvironment(tmpdir())).catch(() => undefined);
     if (answer?.code === 0 && /^v2[0-3]\./.test(answer.stdout)) return path;
   }

@@ -17,7 +17,8 @@ export function abortWhenHanging(child: ChildProcess): void {
     seen = isHanging(child.pid) ? seen + 1 : 0;
     if (seen >= looksInARow) child.kill('SIGABRT');
   }, lookEveryMs);
-  child.once('exit', () => clearInterval(timer));
+  // What could not be started never exits.
+  for (const end of ['exit', 'error']) child.once(end, () => clearInterval(timer));
 }
 
 /** Whether that is how it ended. */
