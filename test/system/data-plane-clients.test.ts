@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { clientOf } from './client-of.ts';
 import { repositoryRoot, startPlatform, type CommandResult, type Platform } from './platform.ts';
 
 const pythonCalls = `
@@ -82,6 +83,7 @@ async def main():
     async for event in running.iter_events(with_logs=True, interval=0.05):
         if isinstance(event, InProgress):
             await fal_client.cancel_async(app, running.request_id)
+            break
     try:
         await running.get()
     except FalClientHTTPError as error:
@@ -240,5 +242,46 @@ describe('the official clients, call by call', () => {
     const script = join(platform.dataDir, 'calls.mjs');
     await writeFile(script, nodeCalls);
     isFine(await exec('node', script));
+  });
+
+  it('@lanner/client, with the same calls', async () => {
+    await using client = await clientOf(platform);
+    const app = 'acme/calls';
+    type Shown = { path: string; body: string; id: string; headers: Record<string, string> };
+    const shown = await client.run<Shown>(app, {
+      ...{ input: { a: 1 }, hint: 'warm', startTimeout: 30, headers: { 'x-mine': 'yes' } },
+    });
+    assert.deepEqual([shown.data.path, shown.data.body, shown.data.id], ['/', '{"a":1}', shown.requestId]);
+    assert.equal(shown.data.headers['x-mine'], 'yes');
+    for (const [id, path] of [[`${app}/deeper/grüße`], [app, '/deeper/grüße'], [`${app}/deeper`, 'grüße']]) {
+      assert.equal((await client.run<Shown>(id!, { path, input: {} })).data.path, '/deeper/grüße', id);
+    }
+    assert.equal((await client.run(app, { path: 'bare', input: {} })).data, 'only a text');
+    assert.ok((await client.run<{ version: string }>(app, { path: 'health', method: 'GET' })).data.version);
+    const input = { note: 'unwanted' };
+    await assert.rejects(client.run(app, { path: 'typed', input }), /not this note/);
+    await assert.rejects(client.run('acme/nothing', { input: {} }), /not found/);
+
+    const seen: string[] = [];
+    const { data, requestId } = await client.subscribe(app, {
+      ...{ path: 'typed', input: { seconds: 0.4, note: 'ts' }, logs: true, priority: 'low', pollIntervalMs: 50 },
+      onStatus: ({ status }) => seen.push(status),
+    });
+    assert.deepEqual(data, { note: 'ts' });
+    assert.ok(seen.includes('IN_PROGRESS') && seen.at(-1) === 'COMPLETED', String(seen));
+    const ended = await client.status(app, requestId, { logs: true });
+    assert.ok(ended.status === 'COMPLETED' && ended.logs?.some(({ message }) => message === 'slept 0.4'));
+    assert.deepEqual((await client.result(app, requestId)).data, data);
+    await assert.rejects(client.subscribe(app, { path: 'until-cancelled', input: {}, timeoutMs: 1_500 }));
+    const running = await client.submit(`${app}/until-cancelled`, { input: {} });
+    while ((await running.status()).status !== 'IN_PROGRESS');
+    await client.cancel(app, running.requestId);
+    while ((await running.status()).status !== 'COMPLETED');
+    await assert.rejects(running.result(), /cancelled, as asked/);
+    await assert.rejects(client.cancel(app, running.requestId));
+
+    const steps: string[] = [];
+    for await (const { step } of client.stream<{ step: string }>(app, { input: {} })) steps.push(step);
+    assert.deepEqual(steps, ['one', 'two']);
   });
 });
