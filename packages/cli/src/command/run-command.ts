@@ -1,5 +1,5 @@
 import type { ServerlessClient } from '@lanner/client';
-import { AbortedError, isClientFailure } from '../output.ts';
+import { AbortedError, CommandError } from '../output.ts';
 import { endAsking } from '../terminal/ask.ts';
 import { processTerminal } from '../terminal/terminal.ts';
 import type { CommandInput, CommandSpec } from './command-spec.ts';
@@ -36,8 +36,8 @@ export async function runCommand(
     });
     return code ?? 0;
   } catch (error) {
-    const wasAborted = stop.signal.aborted && isClientFailure(error) && error.code === 'cancelled';
-    throw wasAborted ? new AbortedError() : error;
+    // Whatever failed first after Ctrl-C failed because of it; commands that know what still runs have said so.
+    throw stop.signal.aborted && !(error instanceof CommandError) ? new AbortedError() : error;
   } finally {
     for (const name of listening) process.off(name, onSignal);
     endAsking();

@@ -64,6 +64,12 @@ describe('where a command goes', () => {
     assert.match((await run('apps list --profile empty', environment)).stderr, /^error: No key and no login was found/);
   });
 
+  test('with a team and a key: as the account of the key, and says so', async () => {
+    const { code, stdout, stderr } = await run('apps list --json --team other');
+    assert.deepEqual([code, stdout], [0, '{"apps": []}\n']);
+    assert.match(stderr, /^--team other has no effect: a key belongs to one account/);
+  });
+
   test('nowhere: says what there is to do', async () => {
     const { code, stdout, stderr } = await run('apps list', {}, home);
     assert.deepEqual([code, stdout], [1, '']);

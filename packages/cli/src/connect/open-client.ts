@@ -1,6 +1,6 @@
 import { ServerlessClient, inspectSettings } from '@lanner/client';
 import type { ConnectionOptions } from '../command/command-context.ts';
-import { CommandError } from '../output.ts';
+import { CommandError, note } from '../output.ts';
 import { choosePlatform, withoutPlatform } from './choose-platform.ts';
 import { ConfigEditor } from './config-editor.ts';
 import { configPath } from './fal-files.ts';
@@ -10,7 +10,11 @@ export async function openClient(
   options: ConnectionOptions,
   environment: NodeJS.ProcessEnv,
 ): Promise<ServerlessClient> {
-  return new ServerlessClient(await connectionOf(options, environment));
+  const connection = await connectionOf(options, environment);
+  if (options.team !== undefined && inspectSettings(connection).credentials.kind === 'key') {
+    note(`--team ${options.team} has no effect: a key belongs to one account, only a login can act for others.`);
+  }
+  return new ServerlessClient(connection);
 }
 
 /**
