@@ -17,10 +17,14 @@ def load(app):
     open(os.path.join(folder, "uvicorn", "__init__.py"), "w").close()
     with open(os.path.join(folder, "uvicorn", "config.py"), "w") as file:
         file.write("class Config:\\n    def __init__(self, app): self.app = app\\n    def load(self): self.loaded_app = self.app\\n")
-    for name in [name for name in sys.modules if name.split(".")[0] == "uvicorn"]:
+    # Where the zygote has the real one it is patched already, and this one is not found as a new module.
+    was_there = [name for name in sys.modules if name.split(".")[0] == "uvicorn"]
+    for name in was_there:
         del sys.modules[name]
     sys.path.insert(0, folder)
     from uvicorn.config import Config
+    if was_there:
+        sys.modules["lanner_bridge.request_labels"]._patch_uvicorn(sys.modules["uvicorn.config"])
     config = Config(app)
     config.load()
     return config.loaded_app
