@@ -61,6 +61,15 @@ test('an upgrade hands over the socket', async (t) => {
   socket.destroy();
 });
 
+test('an offer to go on in HTTP/2 is left aside, body and all', async (t) => {
+  const ports = await startPorts(t);
+  const offer = 'connection: Upgrade, HTTP2-Settings, close\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n';
+  const request = `POST /run/a/b HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n${offer}\r\n{}`;
+  const answer = await exchange(await openSocket(ports.httpPort), request);
+  assert.equal(answer.status, 200);
+  assert.match(answer.body, /"role":"run"/);
+});
+
 test('a connection that says nothing is dropped', async (t) => {
   const ports = await startPorts(t, {}, {}, { firstByteTimeoutMs: 50 });
   const socket = await openSocket(ports.httpPort);

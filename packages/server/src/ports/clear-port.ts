@@ -10,6 +10,11 @@ import type { PortLimits } from './port-limits.ts';
 import { answerClientError } from './raw-response.ts';
 import { closeIdle, listen, type Port } from './tls-port.ts';
 
+/** Some clients (Java's, `curl --http2`) offer it with every first request, and are as glad of an answer in HTTP/1.1 (RFC 9110 7.8). */
+function offersHttp2(request: IncomingMessage): boolean {
+  return request.headers.upgrade?.trim().toLowerCase() === 'h2c';
+}
+
 /**
  * The clear-text port: HTTP/1.1, HTTP/2 with prior knowledge, WebSocket upgrades and CONNECT.
  *
@@ -26,7 +31,7 @@ export function createClearPort(options: {
   const { listeners, limits, clock } = options;
   const connections = createConnectionSet();
   const sessions = createHttp2Sessions(clock, limits);
-  const http1 = createServer(http1Options(limits));
+  const http1 = createServer({ ...http1Options(limits), shouldUpgradeCallback: (request) => !offersHttp2(request) });
   const http2 = createHttp2Server(http2Options(limits));
   http1.maxConnections = limits.maxConnections;
 
