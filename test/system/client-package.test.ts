@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { toolOrReason } from '../../scripts/tool-env.ts';
+import { completionsAt } from './complete.ts';
 import { installPackedClient } from './packed-client.ts';
 import { repositoryRoot, runCommand } from './platform.ts';
 
@@ -113,6 +114,25 @@ describe('the package @lanner/client', () => {
     const tsc = join(repositoryRoot, 'node_modules/.bin/tsc');
     const { code, stdout } = await runCommand(tsc, ['-p', folder], process.env);
     assert.equal(code, 0, stdout);
+  });
+
+  it('lets an editor complete namespaces, options and their values', async (test) => {
+    const tool = await toolOrReason('docs');
+    if ('reason' in tool) return test.skip(tool.reason);
+    const begin = `import { ServerlessClient } from '@lanner/client';\nconst client = new ServerlessClient();\n`;
+    const wanted: [string, string[]][] = [
+      ['client.|', ['apps', 'runners', 'keys', 'secrets', 'environments', 'deploy', 'run', 'subscribe']],
+      [`client.apps.scale('a', { | });`, ['keepAlive', 'maxConcurrency', 'machineTypes', 'regions', 'signal']],
+      [`client.deploy('a.py', { | });`, ['appName', 'auth', 'strategy', 'resetScale', 'annotations', 'attach']],
+      [`client.deploy('a.py', { auth: '|' });`, ['private', 'public', 'shared']],
+      [`client.keys.create({ preset: '|' });`, ['FULL', 'DEPLOY', 'READONLY']],
+    ];
+    const offered = await completionsAt(
+      folder,
+      wanted.map(([code]) => begin + code),
+    );
+    const missing = wanted.map(([, names], index) => names.filter((name) => !offered[index]!.includes(name)));
+    assert.deepEqual(missing, [[], [], [], [], []]);
   });
 
   it('runs from there', async () => {
