@@ -151,7 +151,7 @@ describe('lanner serve, env and stop from a shell', () => {
         environment,
         { uid: 54_321 },
       );
-      if (args[0] === 'serve') assert.match(stderr, /roots may not be used by this user/);
+      if (args[0] === 'serve') assert.match(stderr, /roots belongs to another user/);
       assert.doesNotMatch(stderr, /defect/);
       assert.ok(code === 1 || args[0] === 'stop');
     }
