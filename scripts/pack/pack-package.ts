@@ -95,7 +95,9 @@ export function publishedManifest(manifest: Manifest, codeFolder = './dist/'): M
     subpath,
     compiledTarget(target, codeFolder),
   ]);
-  return { ...manifest, exports: Object.fromEntries(compiled) as Record<string, Target> };
+  // Scripts are for the repository.
+  const { scripts: _scripts, ...published } = manifest;
+  return { ...published, exports: Object.fromEntries(compiled) as Record<string, Target> } as Manifest;
 }
 
 function compiledTarget(target: Target, codeFolder: string): Exclude<Target, string> {
