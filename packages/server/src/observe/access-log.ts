@@ -29,8 +29,11 @@ export interface AccessRecord {
   totalMs: number;
 }
 
-/** Writes the one line of a call: `error` for platform faults, `info` for everything else. */
-export type AccessLog = (record: AccessRecord, isPlatformFault: boolean) => void;
+/**
+ * Writes the one line of a call: `error` for platform faults, `debug` for calls that say nothing (a poll that went well), `info`
+ * for everything else.
+ */
+export type AccessLog = (record: AccessRecord, isPlatformFault: boolean, saysNothing?: boolean) => void;
 
 /**
  * The access log as part of a component's log. Its records have a fixed shape without secrets, so they are spared the search
@@ -38,10 +41,16 @@ export type AccessLog = (record: AccessRecord, isPlatformFault: boolean) => void
  * @param onRecord sees every record, for counting.
  */
 export function createAccessLog(log: Logger, onRecord?: (record: AccessRecord) => void): AccessLog {
-  const plain = log.child({}, { redact: { paths: [] } });
-  return (record, isPlatformFault) => {
+  const plain = withoutRedaction(log);
+  return (record, isPlatformFault, saysNothing = false) => {
     onRecord?.(record);
-    if (isPlatformFault) plain.error(record, 'request failed');
+    if (saysNothing && !isPlatformFault) plain.debug(record, 'request finished');
+    else if (isPlatformFault) plain.error(record, 'request failed');
     else plain.info(record, 'request finished');
   };
+}
+
+/** For lines of a fixed shape that are written for every request: the search for secrets would cost more than the line. */
+export function withoutRedaction(log: Logger): Logger {
+  return log.child({}, { redact: { paths: [] } });
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { isLannerError, LannerError, type AttemptOutcome, type AttemptSnapshot } from '@lanner/protocol';
 import { localRunnerId, type AttemptExecutor } from '../../queue/attempt-executor.ts';
+import { withoutRedaction } from '../../observe/access-log.ts';
+import type { Logger } from '../../observe/logger.ts';
 import type { Claim, LiveRequest, StoredInput } from '../../queue/request-store.ts';
 import { decideRetry, retryDelayMs } from '../../queue/retry-policy.ts';
 import type { Slot, SlotOutcome } from '../../scheduler/dispatcher.ts';
@@ -48,6 +50,8 @@ export class AttemptsUnderWay {
   readonly #owner: AttemptsOwner;
   readonly #signal: AbortSignal;
   readonly #writes: PersistentWrites;
+  /** Of what every request does. */
+  readonly #log: Logger;
   readonly #running = new Map<string, Running>();
   #onIdle: (() => void) | null = null;
 
@@ -57,6 +61,7 @@ export class AttemptsUnderWay {
     this.#owner = owner;
     this.#signal = signal;
     this.#writes = writes;
+    this.#log = withoutRedaction(deps.log);
   }
 
   get size(): number {
@@ -301,6 +306,13 @@ export class AttemptsUnderWay {
     });
     // Not kept: the supervisor still has it, for the next server.
     if (!ended) return;
+    this.#log.info(
+      {
+        ...{ requestId: request.requestId, attemptId: lease, app: request.appId, runnerId: request.runnerId },
+        ...{ attempts: request.attempts, status, totalMs: clock.nowMs() - request.submittedAtMs },
+      },
+      'queued request finished',
+    );
     this.#leave(lease);
     this.#owner.onEnded(request, status);
   }

@@ -124,6 +124,7 @@ export function createQueueHandler(
     if (operation.kind === 'submit') return submit(call, resolved);
     discardBody(request, response, discardBytes);
     if (isRequestId(operation.requestId)) call.requestId = operation.requestId;
+    call.isPoll = operation.kind === 'status';
     const found = await find(call, resolved, operation.requestId);
     const wantsLogs = /^(1|true)$/i.test(new URLSearchParams(query).get('logs') ?? '');
     if (found === null) {
@@ -192,6 +193,7 @@ export function createQueueHandler(
       accountId: null,
       status: 0,
       isRefused: false,
+      isPoll: false,
     };
     if (isPreflight(request)) {
       writeHead(response, 204, { ...toPreflightHeaders(request), 'x-fal-request-id': call.requestId });
@@ -225,6 +227,8 @@ export function createQueueHandler(
             totalMs: clock.monotonicMs() - startedMs,
           },
           call.status >= 500 && call.isRefused,
+          // Clients ask ten times a second.
+          call.isPoll && call.status < 300,
         );
       });
   };
@@ -240,6 +244,7 @@ interface QueueCall {
   status: number;
   /** An error of ours, not the app's own answer. */
   isRefused: boolean;
+  isPoll: boolean;
 }
 
 function maySee(principal: Principal | null, request: LiveRequest | EndedRequest): boolean {
