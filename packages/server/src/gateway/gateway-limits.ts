@@ -21,6 +21,8 @@ export interface GatewayLimits {
   maxSocketMessageBytes: number;
   /** WebSockets without a message either way for this long are closed with 1000; null never. Default 1 h. */
   socketIdleMs: number | null;
+  /** How long either side of a WebSocket may take to close once the other has, or has been told to. Default 5,000. */
+  socketLingerMs: number;
 }
 
 /** What holds when nothing is configured. */
@@ -34,4 +36,5 @@ export const defaultGatewayLimits: GatewayLimits = {
   idleRunnerMs: 60_000,
   maxSocketMessageBytes: 64 * 1024 ** 2,
   socketIdleMs: 60 * 60 * 1000,
+  socketLingerMs: 5_000,
 };

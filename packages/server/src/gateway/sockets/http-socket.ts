@@ -16,7 +16,6 @@ const mostWaiting = 1_000;
 const mostWaitingBytes = 8 * 1024 ** 2;
 /** How much of an answer may be on its way to a slow caller. */
 const mostSendingBytes = 1024 ** 2;
-const lingerMs = 5_000;
 const goneReason = 'The runner of this connection is gone. Connect again.';
 
 /**
@@ -99,7 +98,8 @@ class HttpSocket implements SocketSession, MessageSink {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
     const ws = this.#ws;
     ws.close(code, Buffer.from(reason).subarray(0, 123));
-    const timer = this.#opened.context.clock.setTimer(lingerMs, () => ws.terminate());
+    const { clock, limits } = this.#opened.context;
+    const timer = clock.setTimer(limits.socketLingerMs, () => ws.terminate());
     ws.on('close', () => timer.cancel());
     if (ws.isPaused) ws.resume();
   }

@@ -64,6 +64,7 @@ class RunSocket implements SocketSession {
         clock: context.clock,
         maxMessageBytes: context.limits.maxSocketMessageBytes,
         idleMs: context.limits.socketIdleMs,
+        lingerMs: context.limits.socketLingerMs,
         onChunk: (bytes, from) => this.#events.onBytes(bytes, from),
         onAppGone: (isAppLost) => {
           if (this.#settle()) this.#events.onRunnerFree({ kind: isAppLost ? 'connection-failed' : 'done' });

@@ -12,9 +12,6 @@ import { closeCodes } from './frames.ts';
 import { isBlindToRefusals, refuseInBand } from './refuse-in-band.ts';
 import type { ServeSocket, SocketEvents, SocketSession } from './socket-session.ts';
 
-/** How long a refused caller may take to close its side. */
-const lingerMs = 5_000;
-
 /** What is worth knowing about a socket when it is over. */
 interface SocketRecord {
   app: string | undefined;
@@ -160,7 +157,8 @@ export class SocketCall implements LiveCall, SocketEvents {
     const { request } = opening;
     if (isBlindToRefusals(request)) refuseInBand(this.#socket, request, error, this.#requestId);
     else writeRawError(this.#socket, error, this.#requestId);
-    const timer = this.#context.clock.setTimer(lingerMs, () => this.#socket.destroy());
+    const { clock, limits } = this.#context;
+    const timer = clock.setTimer(limits.socketLingerMs, () => this.#socket.destroy());
     this.#socket.on('close', () => timer.cancel());
     this.#socket.on('end', destroyThis);
     this.#socket.resume();

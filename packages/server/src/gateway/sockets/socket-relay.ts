@@ -3,8 +3,8 @@ import type { Clock, Timer } from '@lanner/protocol';
 import { closeCodes, closeFrame, type CloseCode } from './frames.ts';
 import { FrameScanner, type FrameViolation } from './frame-scanner.ts';
 
-/** How long either side may take to close once the other has, or has been told to. */
-const lingerMs = 5_000;
+/** A caller that has said its last may listen for so many times `lingerMs`. */
+const halfOpenFactor = 6;
 
 export interface RelayOptions {
   caller: Duplex;
@@ -13,6 +13,8 @@ export interface RelayOptions {
   maxMessageBytes: number;
   /** Without a message either way for this long, the connection is closed; null: never. Pings are no messages. */
   idleMs: number | null;
+  /** How long either side may take to close once the other has, or has been told to. */
+  lingerMs: number;
   /** Told of every chunk that passes. */
   onChunk: (bytes: number, from: 'caller' | 'app') => void;
   /** Called once, when the app's side is gone. `isAppLost`: it went without having been asked to, and without a close frame. */
@@ -50,7 +52,7 @@ export class SocketRelay {
     caller.on('data', (chunk: Buffer) => this.#pass(chunk, 'caller'));
     app.on('drain', () => caller.resume());
     caller.on('drain', () => app.resume());
-    caller.on('end', () => app.end());
+    caller.on('end', () => this.#onCallerEnded());
     app.on('end', () => this.#onAppEnded());
     app.on('close', () => this.#onAppClosed());
     caller.on('close', () => this.#onCallerClosed());
@@ -143,9 +145,17 @@ export class SocketRelay {
     this.#startLinger();
   }
 
-  #startLinger(): void {
+  /** Half-closed, or gone: which of the two shows only when something is written to it. */
+  #onCallerEnded(): void {
+    const { app, lingerMs } = this.#options;
+    app.end();
+    this.#startLinger(lingerMs * halfOpenFactor);
+  }
+
+  #startLinger(delayMs: number = this.#options.lingerMs): void {
     const { caller, app, clock } = this.#options;
-    this.#linger ??= clock.setTimer(lingerMs, () => {
+    this.#linger?.cancel();
+    this.#linger = clock.setTimer(delayMs, () => {
       caller.destroy();
       app.destroy();
     });
