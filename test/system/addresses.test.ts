@@ -170,8 +170,8 @@ describe('path mode and domain mode over TLS, on one platform', () => {
     const { status_url: statusUrl } = JSON.parse(queued.body) as { status_url: string };
     assert.ok(statusUrl.startsWith(`https://queue.${domain}:${tlsPort}/acme/various/requests/`), statusUrl);
     const socketOnly = await ask(`ws.${domain}`, '/acme/various', '-X', 'POST', ...key);
-    assert.equal(socketOnly.status, '501', socketOnly.body);
-    assert.match(socketOnly.body, /ws role/);
+    assert.equal(socketOnly.status, '400', socketOnly.body);
+    assert.match(socketOnly.body, /speaks WebSocket only/);
     const unknown = await ask(`nothing.${domain}`, '/acme/various', ...key);
     assert.equal(unknown.status, '404');
     assert.match(unknown.body, /nothing\.lanner\.test/);
