@@ -123,6 +123,12 @@ describe('a status stream', () => {
     assert.equal(response.isEnded, true);
   });
 
+  it('has no character that could be cut in two', async () => {
+    await tell({ ...line(1), message: 'grüße 🚀' });
+    assert.equal(Buffer.byteLength(response.text), response.text.length);
+    assert.deepEqual(told(), ['grüße 🚀']);
+  });
+
   it('tells what the next runner prints, when the first one’s lines are gone', async () => {
     await tell(line(1), line(2), line(3));
     printed = [];

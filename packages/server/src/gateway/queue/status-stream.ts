@@ -1,4 +1,5 @@
 import { toLannerError, type Clock, type Timer } from '@lanner/protocol';
+import { toAsciiJson } from '../../lib/ascii-json.ts';
 import type { Logger } from '../../observe/logger.ts';
 import type { AnyResponse } from '../caller.ts';
 import { writeHead } from './answer.ts';
@@ -96,7 +97,7 @@ export class StatusStream implements Ticked {
         if (body === null) return this.#close();
         const lines = body.logs ? withoutSent(body.logs, this.#sentLines) : [];
         const event = body.logs ? { ...body, logs: lines } : body;
-        const text = JSON.stringify(event);
+        const text = toAsciiJson(event);
         if (text === this.#lastText) continue;
         const isSilent = this.#lastStatus === body.status && body.status === 'IN_PROGRESS' && lines.length === 0;
         this.#lastText = text;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { LannerError, toLannerError, type Clock } from '@lanner/protocol';
 import type { Authenticator } from '../../auth/principal.ts';
 import type { Blobs } from '../../blobs/blobs.ts';
+import { toAsciiJson } from '../../lib/ascii-json.ts';
 import { createAccessLog, type AccessRecord } from '../../observe/access-log.ts';
 import type { Logger } from '../../observe/logger.ts';
 import type { AnyRequest, Route } from '../../ports/route.ts';
@@ -116,7 +117,7 @@ export function createWorkflowHandler(
     let hasTold = false;
     const tell = (event: WorkflowEvent): void => {
       hasTold ||= event.type === 'output' || event.type === 'error';
-      write(`data: ${JSON.stringify(event)}\n\n`);
+      write(`data: ${toAsciiJson(event)}\n\n`);
     };
     const stopTicking = ticker.add({ tick: (isPing) => (isPing ? write(': ping\n\n') : undefined) });
     const stopFollowing = executor.follow(requestId, tell);
