@@ -30,8 +30,13 @@ async function runGroups(): Promise<Outcome[]> {
   const files = find('{packages/*/src,scripts,bench,examples,test}/**/*.test.ts');
   const isSystem = (file: string): boolean => file.startsWith(join(root, 'test', 'system'));
   const small = files.filter((file) => !isSystem(file));
-  outcomes.push(await runNodeTests({ ...common, files: small, concurrency: 2, fileTimeoutMs: 300_000 }));
-  if (isWanted(pythonFolder)) outcomes.push(await runPythonTests(python, join(root, pythonFolder), report));
+  // Both wait for processes half of the time.
+  outcomes.push(
+    ...(await Promise.all([
+      runNodeTests({ ...common, files: small, concurrency: 2, fileTimeoutMs: 300_000 }),
+      ...(isWanted(pythonFolder) ? [runPythonTests(python, join(root, pythonFolder), report)] : []),
+    ])),
+  );
   // Each of these has a platform of its own.
   outcomes.push(
     await runNodeTests({ ...common, files: files.filter(isSystem), concurrency: 2, fileTimeoutMs: 600_000 }),
