@@ -2,27 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocket } from 'ws';
+import { LannerError } from '@lanner/protocol';
 import { createVirtualClock } from '../lib/virtual-clock.ts';
-import { createFixture, ownerKey, type Fixture, type FixtureOptions } from './testing/gateway-fixture.ts';
-
-/** A fixture whose app speaks WebSocket; `onSocket` is the app. */
-async function createSocketFixture(
-  onSocket: (socket: WebSocket, request: import('node:http').IncomingMessage) => void,
-  options: FixtureOptions = {},
-): Promise<Fixture> {
-  const fixture = await createFixture({
-    app: (_, response) => response.writeHead(404).end('{"detail":"Not Found"}'),
-    ...options,
-  });
-  const server = new WebSocketServer({ noServer: true });
-  fixture.appServer.on('upgrade', (request, socket, head) => {
-    server.handleUpgrade(request, socket, head, (webSocket) => onSocket(webSocket, request));
-  });
-  return fixture;
-}
-
-const urlOf = (fixture: Fixture, path = '/alice/hello/realtime'): string => `ws://127.0.0.1:${fixture.port}${path}`;
+import { createSocketFixture, socketUrl } from './sockets/testing/socket-fixture.ts';
+import { createFixture, ownerKey } from './testing/gateway-fixture.ts';
 
 async function refusalOf(socket: WebSocket): Promise<{ status: number; body: string; requestId: string | undefined }> {
   socket.on('error', () => {});
@@ -38,7 +22,7 @@ describe('a WebSocket through the gateway', () => {
       socket.send('welcome');
       socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
     });
-    const socket = new WebSocket(urlOf(fixture));
+    const socket = new WebSocket(socketUrl(fixture));
     const received: { data: string; isBinary: boolean }[] = [];
     const complete = Promise.withResolvers<void>();
     socket.on('message', (data, isBinary) => {
@@ -70,7 +54,7 @@ describe('a WebSocket through the gateway', () => {
         target: { authMode: 'private' },
       },
     );
-    const socket = new WebSocket(urlOf(fixture, '/alice/hello/realtime?max_buffering=2&fal_jwt_token=owner'));
+    const socket = new WebSocket(socketUrl(fixture, '/alice/hello/realtime?max_buffering=2&fal_jwt_token=owner'));
     const [response] = (await once(socket, 'upgrade')) as [import('node:http').IncomingMessage];
     const headers = await seen.promise;
     assert.equal(headers['url'], '/realtime?max_buffering=2');
@@ -85,7 +69,7 @@ describe('a WebSocket through the gateway', () => {
     await using fixture = await createSocketFixture((socket) => {
       socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
     });
-    const socket = new WebSocket(urlOf(fixture));
+    const socket = new WebSocket(socketUrl(fixture));
     await once(socket, 'open');
     const message = Buffer.alloc(5 * 1024 * 1024, 9);
     socket.send(message);
@@ -97,7 +81,7 @@ describe('a WebSocket through the gateway', () => {
 
   it('tells the caller when the app closes, with its code', async () => {
     await using fixture = await createSocketFixture((socket) => socket.close(4321, 'enough'));
-    const socket = new WebSocket(urlOf(fixture));
+    const socket = new WebSocket(socketUrl(fixture));
     const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
     assert.equal(code, 4321);
     assert.equal(String(reason), 'enough');
@@ -107,7 +91,7 @@ describe('a WebSocket through the gateway', () => {
   it('tells the app when the caller disappears', async () => {
     const gone = Promise.withResolvers<void>();
     await using fixture = await createSocketFixture((socket) => socket.on('close', () => gone.resolve()));
-    const socket = new WebSocket(urlOf(fixture));
+    const socket = new WebSocket(socketUrl(fixture));
     await once(socket, 'open');
     socket.terminate();
     await gone.promise;
@@ -116,14 +100,14 @@ describe('a WebSocket through the gateway', () => {
 
   it('is refused like a request: without credentials, for unknown apps, by the app itself', async () => {
     await using fixture = await createSocketFixture(() => {}, { target: { authMode: 'private' } });
-    const anonymous = await refusalOf(new WebSocket(urlOf(fixture)));
+    const anonymous = await refusalOf(new WebSocket(socketUrl(fixture)));
     assert.equal(anonymous.status, 401);
     assert.ok(anonymous.requestId);
     const headers = { authorization: ownerKey };
-    assert.equal((await refusalOf(new WebSocket(urlOf(fixture, '/alice/ghost'), { headers }))).status, 404);
+    assert.equal((await refusalOf(new WebSocket(socketUrl(fixture, '/alice/ghost'), { headers }))).status, 404);
     assert.equal(fixture.dispatcher.requests.length, 0);
     fixture.appServer.removeAllListeners('upgrade');
-    const refused = await refusalOf(new WebSocket(urlOf(fixture), { headers }));
+    const refused = await refusalOf(new WebSocket(socketUrl(fixture), { headers }));
     assert.equal(refused.status, 404);
     assert.equal(refused.body, '{"detail":"Not Found"}');
     assert.deepEqual(await fixture.dispatcher.released(1), [{ kind: 'done' }]);
@@ -131,7 +115,7 @@ describe('a WebSocket through the gateway', () => {
 
   it('that finds no listening app is told so', async () => {
     await using fixture = await createFixture({ tcp: (socket) => socket.destroy() });
-    const refused = await refusalOf(new WebSocket(urlOf(fixture)));
+    const refused = await refusalOf(new WebSocket(socketUrl(fixture)));
     assert.equal(refused.status, 503);
     assert.match(refused.body, /runner_disconnected/);
     assert.deepEqual(await fixture.dispatcher.released(1), [{ kind: 'connection-failed' }]);
@@ -149,7 +133,7 @@ describe('a WebSocket through the gateway', () => {
         });
         waiting.resolve();
       });
-    const socket = new WebSocket(urlOf(fixture));
+    const socket = new WebSocket(socketUrl(fixture));
     socket.on('error', () => {});
     await waiting.promise;
     socket.terminate();
@@ -157,10 +141,22 @@ describe('a WebSocket through the gateway', () => {
     assert.equal((await fixture.logged(1))[0]!['status'], 499);
   });
 
+  it('waits for a runner within the start deadline of its caller, in either role', async () => {
+    for (const role of ['run', 'ws'] as const) {
+      const clock = createVirtualClock();
+      await using fixture = await createSocketFixture(() => {}, { role, clock });
+      fixture.dispatcher.onAcquire = () => Promise.reject(new LannerError('start_timeout', 'No runner in time.'));
+      const headers = { 'x-fal-request-timeout': '2.5' };
+      const refused = await refusalOf(new WebSocket(socketUrl(fixture), { headers }));
+      assert.equal(refused.status, 504);
+      assert.equal(fixture.dispatcher.requests[0]!.startDeadlineMs, clock.monotonicMs() + 2_500);
+    }
+  });
+
   it('is closed when request_timeout is over, and the runner may live on', async () => {
     const clock = createVirtualClock();
     await using fixture = await createSocketFixture(() => {}, { clock, target: { requestTimeoutSeconds: 60 } });
-    const socket = new WebSocket(urlOf(fixture));
+    const socket = new WebSocket(socketUrl(fixture));
     await once(socket, 'open');
     const closed = once(socket, 'close');
     await clock.advance(60_000);
@@ -180,7 +176,7 @@ describe('a WebSocket through the gateway', () => {
 
   it('in use ends with the gateway', async () => {
     await using fixture = await createSocketFixture(() => {});
-    const socket = new WebSocket(urlOf(fixture));
+    const socket = new WebSocket(socketUrl(fixture));
     await once(socket, 'open');
     const closed = once(socket, 'close');
     await fixture.gateway.stop({ graceMs: 0 });
