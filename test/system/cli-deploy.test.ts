@@ -25,11 +25,15 @@ after(async () => {
 const run = (words: string[], options: { cwd?: string; env?: Record<string, string> } = {}): Promise<CommandResult> =>
   platform.lanner(words, { cwd: options.cwd ?? folder, env: { LANNER_HOME: platform.dataDir, ...options.env } });
 
-/** A command that gets Ctrl-C as soon as it has said something. */
-async function interrupted(words: string[], after: RegExp): Promise<{ code: number | null; stderr: string }> {
+/** A command that gets Ctrl-C as soon as it has said something: as from a terminal, with everything it has started. */
+async function interrupted(
+  words: string[],
+  after: RegExp,
+  cwd = folder,
+): Promise<{ code: number | null; stderr: string }> {
   const { bin } = await ensurePythonEnv();
   const env = { PATH: `${bin}:${process.env['PATH']}`, HOME: folder, LANNER_HOME: platform.dataDir, NO_COLOR: '1' };
-  const child = spawn(process.execPath, [lannerBin, ...words], { cwd: folder, env });
+  const child = spawn(process.execPath, [lannerBin, ...words], { cwd, env, detached: true });
   let stderr = '';
   let wasSent = false;
   const guard = setTimeout(() => child.kill('SIGKILL'), 60_000);
@@ -38,7 +42,7 @@ async function interrupted(words: string[], after: RegExp): Promise<{ code: numb
     stderr += text;
     if (wasSent || !after.test(stderr)) return;
     wasSent = true;
-    child.kill('SIGINT');
+    process.kill(-child.pid!, 'SIGINT');
   });
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   clearTimeout(guard);
@@ -156,15 +160,15 @@ describe('lanner run', () => {
   });
 
   test('serves an app until Ctrl-C, and nothing of it stays', async () => {
-    const app =
-      'import fal\nclass Passing(fal.App):\n    @fal.endpoint("/")\n    def f(self) -> int:\n        return 1\n';
-    await writeFile(join(folder, 'passing.py'), app);
-    const { code, stderr } = await interrupted(['run', 'passing.py'], /Deleted when process exits/);
+    // an app of the project that was made above, under another name
+    const words = ['run', 'second-app', '--app-name', 'passing'];
+    const { code, stderr } = await interrupted(words, /Deleted when process exits/, join(folder, 'second-app'));
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /Ephemeral App \(public\)[\s\S]*Sync {3}https:\/\/[\s\S]*error: Aborted\.\nThe app and its runners are gone\./,
+      /Ephemeral App \(public\)[\s\S]*Sync {3}https:\/\/\S+\/passing[\s\S]*error: Aborted\.\nThe app and its runners are gone\./,
     );
+    assert.doesNotMatch(stderr, /Traceback/);
     await eventually(
       async () => assert.ok(!(await run(['runners', 'list', '--json'])).stdout.includes('passing')),
       20_000,

@@ -13,6 +13,7 @@ import contextlib
 import functools
 import json
 import os
+import signal
 import struct
 import sys
 import threading
@@ -47,6 +48,9 @@ def receive():
 
 
 def main():
+    # Ctrl-C reaches every process of a terminal; the parent decides what it means, and ends this one. Not ignored, because
+    # programs started from here would ignore it too.
+    signal.signal(signal.SIGINT, lambda *_: None)
     # Not an argument of the process: those are seen by everybody on the machine, and short.
     request, _ = receive()
     sys.argv = ["fal"]
@@ -341,6 +345,8 @@ def run_function(request):
     function = prepared.loaded.function
     if request.get("auth"):
         function.app_auth = request["auth"]
+    if request.get("appName"):
+        function.app_name = request["appName"]
     if request.get("machineType"):
         function.options.host["machine_type"] = request["machineType"]
     if request.get("forwardCompat"):

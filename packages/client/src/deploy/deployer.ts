@@ -61,8 +61,13 @@ export class Deployer {
       auth: options.auth ?? 'public',
       args: options.args ?? [],
       kwargs: options.kwargs ?? {},
-      options: compact({ app_name: options.appName, force_env_build: options.forceEnvBuild ?? false }),
+      options: compact({
+        // The official call refuses a name for an app of pyproject.toml, although `fal run` takes one: it is set afterwards.
+        app_name: resolved.kind === 'file' ? options.appName : undefined,
+        force_env_build: options.forceEnvBuild ?? false,
+      }),
       ...compact({
+        appName: options.appName,
         machineType: options.machineType,
         limitMaxRequests: options.limitMaxRequests,
         forwardCompat: options.forwardCompat,
