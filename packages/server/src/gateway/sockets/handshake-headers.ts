@@ -1,7 +1,12 @@
 import { withoutTokenProtocol } from './token-protocol.ts';
 
-/** Headers of a handshake that belong to it alone, or to one request, which has its own. */
-const ofOneMessage: ReadonlySet<string> = new Set(['content-length', 'content-type', 'x-fal-request-id']);
+/** Headers of a handshake that belong to it alone, or to one request, which has its own. Nobody would decode a compressed body. */
+const ofOneMessage: ReadonlySet<string> = new Set([
+  'accept-encoding',
+  'content-length',
+  'content-type',
+  'x-fal-request-id',
+]);
 
 /** A handshake's headers (name, value, name, value …) for the app, without the token that its protocols may hold. */
 export function toUpgradeHeaders(headers: readonly string[]): string[] {

@@ -33,7 +33,9 @@ describe('HTTP over WebSocket', () => {
       seen.push(request);
       echo(request, response);
     });
-    const reader = await open(fixture, '/alice/hello/predict?x=1&fal_jwt_token=owner', { headers: { 'x-own': '1' } });
+    const reader = await open(fixture, '/alice/hello/predict?x=1&fal_jwt_token=owner', {
+      headers: { 'x-own': '1', 'accept-encoding': 'gzip' },
+    });
     reader.socket.send('{"value":1}');
     const { start, body, end } = await reader.answer();
     assert.equal(start['type'], 'start');
@@ -54,6 +56,7 @@ describe('HTTP over WebSocket', () => {
     assert.equal(request!.headers['x-fal-request-id'], start['request_id']);
     assert.equal(request!.headers['x-fal-endpoint'], 'alice/hello/predict');
     assert.equal(request!.headers['x-own'], '1');
+    assert.equal(request!.headers['accept-encoding'], undefined, 'nobody would unpack it');
     assert.ok(!Object.keys(request!.headers).some((name) => name.startsWith('sec-websocket') || name === 'upgrade'));
     reader.socket.close();
     await fixture.dispatcher.released(1);
