@@ -139,7 +139,7 @@ describe('a WebSocket that ends', () => {
     );
     const quick = await open(socketUrl(fixture));
     const stubborn = await open(socketUrl(fixture));
-    const stopped = fixture.gateway.stop({ graceMs: 300 });
+    const stopped = fixture.gateway.stop({ graceMs: 1_000 });
     quick.send('last words');
     assert.equal(String(((await once(quick, 'message')) as [Buffer])[0]), 'last words');
     quick.close();
