@@ -13,6 +13,8 @@ import { ownVersion } from './own-version.ts';
  */
 export async function main(argv: readonly string[]): Promise<void> {
   let debug = argv.includes('--debug');
+  // A reader that has seen enough (`| head`) is no failure of ours.
+  process.stdout.on('error', onBrokenPipe);
   try {
     const { own, command, entrySpec } = await split(argv);
     debug = own.includes('--debug');
@@ -66,4 +68,9 @@ function createProgram(
     program.addCommand(loaded?.name === name ? buildCommand(loaded, invoke) : newCommand(name, summary, aliases));
   }
   return program;
+}
+
+function onBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
 }

@@ -22,8 +22,6 @@ export async function runCommand(
     stop.abort();
   };
   for (const name of listening) process.on(name, onSignal);
-  // A reader that has seen enough (`| head`) is no failure of ours.
-  process.stdout.on('error', onBrokenPipe);
   let client: Promise<ServerlessClient> | undefined;
   try {
     const code = await spec.run!(input, {
@@ -44,9 +42,4 @@ export async function runCommand(
     // One that could not be made has told so already.
     await client?.then((open) => open.close()).catch(() => undefined);
   }
-}
-
-function onBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
 }

@@ -19,6 +19,7 @@ import {
 import { AbortedError, CommandError, UsageError } from '../output.ts';
 import { signs } from '../terminal/text-blocks.ts';
 import { confirmDeployment, isCheckWanted, showDeploymentCheck, type CheckSource } from './deploy-check.ts';
+import { firstDeployTip, nudge, runHint, stillRuns } from './deploy-hints.ts';
 import { DeployProgressView } from './deploy-progress.ts';
 import { printDeployment, urlOutputOf } from './deploy-result.ts';
 
@@ -237,34 +238,6 @@ async function currentApp(
     if (isNeeded || signal.aborted) throw error;
     return undefined;
   }
-}
-
-function firstDeployTip({ terminal }: CommandContext, appName: string, hint: string, environmentName?: string): void {
-  const { noteStyle: style } = terminal;
-  const where = environmentName ? ` to the ${style('bold', environmentName)} environment` : '';
-  terminal.note(
-    `${style(['bold', 'cyan'], 'Tip:')} This looks like the first deployment of ${style('bold', appName)}${where}.`,
-  );
-  terminal.note('     Validate it first to catch import and setup() errors before they become a production crashloop:');
-  terminal.note(`       ${style('bold', hint)}\n`);
-}
-
-function nudge({ terminal }: CommandContext, hint: string): void {
-  const { noteStyle: style } = terminal;
-  terminal.note(`\n${style(['bold', 'yellow'], 'Deploy failed.')} To debug faster, reproduce this first:`);
-  terminal.note(`       ${style('bold', hint)}`);
-}
-
-function runHint(reference: string | undefined, appName: string | null, environmentName: string | undefined): string {
-  return `lanner run ${reference ?? appName ?? '<app>'}${environmentName ? ` --env ${environmentName}` : ''}`;
-}
-
-function stillRuns(view: DeployProgressView, appName: string | null, environmentName: string | undefined): string {
-  if (view.phase === 'loading' || view.phase === 'uploading') return 'Nothing was deployed.';
-  if (view.phase === 'building')
-    return 'Nothing was deployed. The build may go on at the server; the next deploy uses it.';
-  const suffix = environmentName ? ` --env ${environmentName}` : '';
-  return `The deploy may still finish at the server: \`lanner apps list-rev ${appName ?? ''}${suffix}\` shows it.`;
 }
 
 /** What cannot be right whatever the platform says. */
