@@ -16,7 +16,7 @@ export const serveCommand = defineCommand<Parameters<typeof import('./serve.ts')
       flags: '--http-port <number>',
       summary: 'clear-text port and proxy of `lanner exec` (LANNER_HTTP_PORT, default 8080)',
     },
-    { flags: '--host <address>', summary: 'address to listen on (LANNER_HOST, default 127.0.0.1)' },
+    { flags: '--host <address>', summary: 'address to listen on (LANNER_LISTEN_HOST, default 127.0.0.1)' },
     { flags: '--domain <name>', summary: 'serve this domain and its subdomains too (LANNER_DOMAIN)' },
     {
       flags: '--public-url <url>',

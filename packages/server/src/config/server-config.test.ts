@@ -44,7 +44,7 @@ test('without flags and variables the defaults hold', () => {
 });
 
 test('a flag wins over a variable, a variable over the default, and an empty variable is none', () => {
-  const environment = { LANNER_PORT: '1', LANNER_HTTP_PORT: '2', LANNER_HOST: '', LANNER_HOME: '/x' };
+  const environment = { LANNER_PORT: '1', LANNER_HTTP_PORT: '2', LANNER_LISTEN_HOST: '', LANNER_HOME: '/x' };
   const config = loadServerConfig({ port: '0' }, environment);
   assert.deepEqual([config.port, config.httpPort, config.host, config.dataDir], [0, 2, '127.0.0.1', '/x']);
 });

@@ -89,7 +89,8 @@ const settings = {
   port: { env: 'LANNER_PORT', schema: port, fallback: () => 8443 },
   httpPort: { env: 'LANNER_HTTP_PORT', schema: port, fallback: () => 8080 },
   host: {
-    env: 'LANNER_HOST',
+    // LANNER_HOST is where clients go.
+    env: 'LANNER_LISTEN_HOST',
     schema: z
       .string()
       .toLowerCase()

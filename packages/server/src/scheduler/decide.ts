@@ -79,7 +79,7 @@ export interface Decision {
 }
 
 /** A runner that never served anything goes this soon when the app has neither floor nor buffer (platform-semantics 2.4). */
-export const unusedRunnerMs = 10_000;
+const unusedRunnerMs = 10_000;
 /** Wait before a machine type without capacity is tried again (platform-semantics 3.4). */
 export const noCapacityMs = 20_000;
 
@@ -246,16 +246,13 @@ function stopIdle(
   alreadyStopped: ReadonlySet<string>,
   actions: ScalingAction[],
 ): number | null {
-  const keepAliveMs = settings.keepAliveSeconds * 1000;
-  const hasReserve =
-    settings.minConcurrency > 0 || settings.concurrencyBuffer > 0 || settings.concurrencyBufferPerc > 0;
   let left = spare;
   let nextMs: number | null = null;
   if (left <= 0) return null;
   for (const runner of sample.idle) {
     if (left <= 0) return null;
     if (alreadyStopped.has(runner.runnerId)) continue;
-    const expiresAtMs = runner.sinceMs + (runner.everServed || hasReserve ? keepAliveMs : unusedRunnerMs);
+    const expiresAtMs = runner.sinceMs + longestIdleMs(settings, runner.everServed);
     if (expiresAtMs <= nowMs) {
       actions.push({ type: 'stop', runnerId: runner.runnerId, reason: 'idle' });
       left -= 1;
@@ -264,4 +261,11 @@ function stopIdle(
     }
   }
   return left > 0 ? nextMs : null;
+}
+
+/** How long a runner that is not needed may be idle. One that nobody called goes sooner, unless it is there as a reserve. */
+export function longestIdleMs(settings: ScalingSettings, everServed: boolean): number {
+  const hasReserve =
+    settings.minConcurrency > 0 || settings.concurrencyBuffer > 0 || settings.concurrencyBufferPerc > 0;
+  return everServed || hasReserve ? settings.keepAliveSeconds * 1000 : unusedRunnerMs;
 }

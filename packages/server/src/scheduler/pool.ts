@@ -1,7 +1,15 @@
 import type { Clock, LannerError } from '@lanner/protocol';
 import type { Logger } from 'pino';
 import type { ResolvedApp } from '../apps/apps.ts';
-import { chooseMachineType, decide, desiredRunners, findHold, type PoolSample, type ScalingAction } from './decide.ts';
+import {
+  chooseMachineType,
+  decide,
+  desiredRunners,
+  findHold,
+  type PoolSample,
+  type ScalingAction,
+  longestIdleMs,
+} from './decide.ts';
 import { DecisionHistory, type RecordedDecision } from './decision-history.ts';
 import type { Slot, SlotOutcome, SlotRequest } from './dispatcher.ts';
 import { EarliestTimer } from './earliest-timer.ts';
@@ -173,13 +181,15 @@ export class Pool implements RunnerOwner, SlotTableOwner {
   /** Live runners, and starts that are held back, for listings. */
   views(): RunnerView[] {
     const nowMs = this.#deps.clock.monotonicMs();
-    const keepAliveMs = this.#app.alias.settings.keepAliveSeconds * 1000;
-    const { desired } = desiredRunners(this.#table.inFlight, this.#app.alias.settings, this.#dormant);
+    const { settings } = this.#app.alias;
+    const { desired } = desiredRunners(this.#table.inFlight, settings, this.#dormant);
     const hasSpare = this.#table.size > desired;
     const views = [...this.#runners].map((runner) =>
       toRunnerView(
         runner,
-        hasSpare && this.#table.idle.has(runner) ? Math.max(0, runner.idleSinceMs + keepAliveMs - nowMs) : null,
+        hasSpare && this.#table.idle.has(runner)
+          ? Math.max(0, runner.idleSinceMs + longestIdleMs(settings, runner.everServed) - nowMs)
+          : null,
       ),
     );
     return [...views, ...this.#held.views];

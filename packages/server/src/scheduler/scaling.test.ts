@@ -51,6 +51,17 @@ describe('scaling from zero', () => {
     assert.notEqual(slotOf(second).runnerId, slotOf(first).runnerId);
   });
 
+  it('tells that a runner which nobody called goes after ten seconds', async () => {
+    harness.deploy('hello', { keepAliveSeconds: 60 });
+    const first = track(harness.scheduler.acquire(harness.request('hello')));
+    await harness.clock.advance(0);
+    slotOf(first).release({ kind: 'abandoned' });
+    await harness.clock.advance(9_000);
+    assert.equal(harness.scheduler.listRunners(testAccount.accountId, {})[0]!.expiresInMs, 1_000);
+    await harness.clock.advance(1_000);
+    assert.deepEqual(states(), []);
+  });
+
   it('does not let go of a runner that was used again before its keep-alive was over', async () => {
     harness.deploy('hello', { keepAliveSeconds: 10 });
     const first = track(harness.scheduler.acquire(harness.request('hello')));

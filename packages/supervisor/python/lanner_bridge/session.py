@@ -62,7 +62,12 @@ class _Lines:
         chunk = os.read(self._fd, _CHUNK_BYTES)
         if not chunk:
             return None
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        self._rest += chunk
+        return self.left()
+
+    def left(self):
+        """Whole lines that came together with earlier ones."""
+        *lines, self._rest = self._rest.split(b"\n")
         return lines
 
 
@@ -117,6 +122,7 @@ class _Session:
 
     def _relay(self):
         control_is_open = True
+        self._resize(self._lines.left())
         while self._sources or self._status is None:
             poll = select.poll()
             poll.register(self._wake, select.POLLIN)
@@ -143,7 +149,9 @@ class _Session:
                 drain(self._wake)
                 self._collect()
             if control_is_open and _CONTROL in ready:
-                control_is_open = self._resize()
+                lines = self._lines.read()
+                control_is_open = lines is not None
+                self._resize(lines or ())
             for fd in [fd for fd in self._sources if fd in ready]:
                 self._pass_on(fd)
             self._feed(ready)
@@ -201,14 +209,10 @@ class _Session:
         os.close(self._to_command)
         self._to_command = None
 
-    def _resize(self):
-        lines = self._lines.read()
-        if lines is None:
-            return False
+    def _resize(self, lines):
         if self._order["tty"] and self._to_command is not None:
             for line in lines:
                 _set_size(self._to_command, json.loads(line))
-        return True
 
     def _on_terminate(self, _number, _frame):
         try:
