@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 
@@ -31,5 +32,21 @@ describe('the batched destination', () => {
   it('writes by itself soon after a line', async () => {
     const waits = "log.write('one\\n'); setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1000);";
     assert.equal(await writtenBy(waits), 'one\n');
+  });
+
+  it('holds up nobody when its reader has stopped reading', async () => {
+    const script = `const { createBatchedDestination } = await import(${module});
+      process.stderr.fd; // its owner makes it non-blocking, as in a server
+      const log = createBatchedDestination(2);
+      for (let count = 0; count < 4000; count += 1) log.write('x'.repeat(1000) + '\\n');
+      setTimeout(() => process.exit(4), 200);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
+    const [code] = (await once(child, 'exit')) as [number | null];
+    clearTimeout(timer);
+    child.stderr.destroy();
+    assert.equal(code, 4);
   });
 });
