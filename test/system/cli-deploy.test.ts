@@ -155,7 +155,7 @@ describe('lanner run', () => {
     assert.equal(failed.code, 1);
     assert.match(
       failed.stderr,
-      /functions\.py", line 10, in fails\n[\s\S]*error: The function raised ValueError: no good\n/,
+      /File ".*", line 10, in fails\n[\s\S]*error: The function raised ValueError: no good\n/,
     );
   });
 
