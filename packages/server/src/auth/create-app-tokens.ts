@@ -1,11 +1,13 @@
 import { createSecretKey } from 'node:crypto';
 import { LannerError, type Clock } from '@lanner/protocol';
-import { errors, jwtVerify, SignJWT } from 'jose';
 import type { AppTokens } from './app-tokens.ts';
 import type { KeyStore } from './key-store.ts';
 import { effectivePermissions, everyPermission, type Permission } from './permissions.ts';
 import type { Principal } from './principal.ts';
 import { parseAllowedApps } from './token-scope.ts';
+
+/** Loaded with the first token: start-up is not to pay for fifty modules. */
+const loadJose = () => import('jose');
 
 const longestLifetimeSeconds = 86_400;
 const longestToken = 16_384;
@@ -34,6 +36,7 @@ export function createAppTokens(options: {
   const readClaims = async (token: string): Promise<{ keyId: string; apps: string[] }> => {
     // Decoders forgive what stands between the letters; here a token has one spelling.
     if (token.length > longestToken || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw invalidToken('was not made here');
+    const { errors, jwtVerify } = await loadJose();
     try {
       const { payload } = await jwtVerify(token, signingKey, {
         algorithms: [algorithm],
@@ -63,6 +66,7 @@ export function createAppTokens(options: {
       }
       const issuedAtSeconds = Math.floor(clock.nowMs() / 1000);
       const expiresAtSeconds = issuedAtSeconds + Math.floor(lifetimeSeconds);
+      const { SignJWT } = await loadJose();
       const token = await new SignJWT({ key: principal.keyId, apps: parseAllowedApps(apps) })
         .setProtectedHeader({ alg: algorithm, typ: 'JWT' })
         .setIssuer(issuer)
