@@ -15,6 +15,7 @@ import type { Logger } from 'pino';
 import { isolationGaps } from './isolation-gaps.ts';
 import type { DriverAdoption, RunnerAddress, RunnerDriver } from './runner-driver.ts';
 import type { RunnerSession } from './runner-session.ts';
+import { createSilenceLimit } from './silence-limit.ts';
 import { createSilenceWatch, type SilenceWatch } from './silence-watch.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
 import { defaultSupervisorPatience, type SupervisorPatience } from './supervisor-patience.ts';
@@ -66,6 +67,7 @@ class SupervisorDriver implements ProcessDriver {
   /** Runners whose end has not been told yet. */
   readonly #liveRunners = new Set<string>();
   readonly #stopping = new AbortController();
+  readonly #silenceMs: number;
   readonly #silence: SilenceWatch;
   #session: SupervisorSession | null = null;
   #lastSeq = 0;
@@ -80,7 +82,8 @@ class SupervisorDriver implements ProcessDriver {
     this.#clock = settings.clock;
     this.#log = settings.log;
     this.#supervisor = settings.supervisor ?? createSupervisorProcess(settings);
-    const limitMs = (settings.patience ?? defaultSupervisorPatience).hangMs;
+    const { hangMs: limitMs, silenceMs } = settings.patience ?? defaultSupervisorPatience;
+    this.#silenceMs = silenceMs;
     this.#silence = createSilenceWatch({ clock: this.#clock, log: this.#log, limitMs });
   }
 
@@ -208,13 +211,17 @@ class SupervisorDriver implements ProcessDriver {
         continue;
       }
       const startedAtMs = this.#clock.monotonicMs();
+      const limit = createSilenceLimit(this.#clock, this.#silenceMs);
       try {
-        for await (const event of session.link.events(this.#lastSeq, signal)) {
+        for await (const event of session.link.events(this.#lastSeq, AbortSignal.any([signal, limit.signal]))) {
+          limit.heard();
           this.#silence.heard();
           this.#deliver(event);
         }
       } catch (error) {
         if (!signal.aborted) this.#log.debug({ err: error }, 'the event stream broke');
+      } finally {
+        limit.stop();
       }
       if (signal.aborted) return;
       if (this.#clock.monotonicMs() - startedAtMs > longestRetryMs) retryMs = firstRetryMs;

@@ -146,7 +146,9 @@ export function createSupervisorLink(
     forgetAttempt: (attemptId) => channel.forget(attemptId),
     // A build may be silent for as long as a compiler is.
     build: (request, signal) => stream<BuildMessage>('POST', '/v1/builds', { body: request, signal, bodyTimeout: 0 }),
-    events: (afterSeq, signal) => stream<SupervisorEvent>('GET', `/v1/events?after=${afterSeq}`, { signal }),
+    // Whoever listens bounds the silence: a timer of undici's would wake an idle server twice a second.
+    events: (afterSeq, signal) =>
+      stream<SupervisorEvent>('GET', `/v1/events?after=${afterSeq}`, { signal, bodyTimeout: 0 }),
     acknowledge: (request) => callForNothing('POST', '/v1/events/ack', { body: request }),
     shutdown: (request) => callForNothing('POST', '/v1/shutdown', { body: request }),
     close: () => {
