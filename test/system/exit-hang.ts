@@ -4,21 +4,28 @@
  * and the finalizer waits for that lock. The official CLI leaves a stream early when a function raised, so a command of a
  * hundred or so ends that way, everything printed. That is no matter of the server's: such a command is given once more.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { ChildProcess } from 'node:child_process';
 
 const lookEveryMs = 5_000;
-const looksInARow = 2;
+const looksInARow = 4;
 
-/** Sends SIGABRT to a process that has one thread left and waits for a lock: with PYTHONFAULTHANDLER it says where. */
+/**
+ * Sends SIGABRT to a process whose main thread waits for a lock and was not woken once for twenty seconds: with
+ * PYTHONFAULTHANDLER it says where. (Whoever waits for a server is woken all the time: gRPC and sockets have timeouts.)
+ */
 export function abortWhenHanging(child: ChildProcess): void {
   let seen = 0;
+  let switches: string | null = null;
   const timer = setInterval(() => {
-    seen = isHanging(child.pid) ? seen + 1 : 0;
+    const now = switchesOfLockedMain(child.pid);
+    seen = now !== null && now === switches ? seen + 1 : 0;
+    switches = now;
     if (seen >= looksInARow) child.kill('SIGABRT');
   }, lookEveryMs);
-  // What could not be started never exits.
-  for (const end of ['exit', 'error']) child.once(end, () => clearInterval(timer));
+  const stop = (): void => clearInterval(timer);
+  child.once('exit', stop);
+  child.once('error', stop);
 }
 
 /** Whether that is how it ended. */
@@ -26,12 +33,13 @@ export function endedHanging(stderr: string): boolean {
   return /Fatal Python error: Aborted/.test(stderr) && /grpc\/_channel\.py", line \d+ in __del__/.test(stderr);
 }
 
-function isHanging(pid: number | undefined): boolean {
+/** How often the main thread gave up its processor, when it waits for a lock; else null. */
+function switchesOfLockedMain(pid: number | undefined): string | null {
   try {
-    return (
-      readdirSync(`/proc/${pid}/task`).length === 1 && readFileSync(`/proc/${pid}/wchan`, 'utf8').startsWith('futex')
-    );
+    const thread = `/proc/${pid}/task/${pid}`;
+    if (!readFileSync(`${thread}/wchan`, 'utf8').startsWith('futex')) return null;
+    return /^voluntary_ctxt_switches:\s*(\d+)/m.exec(readFileSync(`${thread}/status`, 'utf8'))?.[1] ?? null;
   } catch {
-    return false;
+    return null;
   }
 }
