@@ -26,7 +26,7 @@ export interface ControllerDeps {
   appFiles: Pick<AppFiles, 'missing'>;
   fleet: Fleet;
   driver: Pick<RunnerDriver, 'build' | 'openSession'>;
-  clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
+  clock: Pick<Clock, 'nowMs' | 'monotonicMs' | 'sleep'>;
   log: ApiLog;
   /** Aborted when the server begins to stop: runs end then, everything else may finish. Default: never. */
   endOfRuns?: AbortSignal;

@@ -19,6 +19,8 @@ export interface RpcCall {
   origin: Origin;
   /** Aborted when the caller goes away or the stream ends. */
   signal: AbortSignal;
+  /** Which program calls, as it says itself; may be empty. */
+  userAgent: string;
 }
 
 /** The call behind a Connect context. Throws `internal_error` where gate or HTTP handler were left out. */
@@ -28,5 +30,5 @@ export function rpcCall(context: HandlerContext): RpcCall {
   if (principal === null || origin === null) {
     throw new LannerError('internal_error', 'A call reached its handler without passing the request gate.');
   }
-  return { principal, origin, signal: context.signal };
+  return { principal, origin, signal: context.signal, userAgent: context.requestHeader.get('user-agent') ?? '' };
 }

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connect, type IncomingHttpHeaders } from 'node:http2';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { LannerError } from '@lanner/protocol';
+import { HostedRunSchema } from '@lanner/protocol/controller';
 import { startApiServer, type ApiServer } from '../testing/api-server.ts';
 import { assertStatus, collect } from '../testing/assert-status.ts';
 import { aDeploy, aPickle, aRun } from '../testing/requests.ts';
@@ -52,6 +55,41 @@ describe('Run', () => {
     assert.deepEqual(input.settings.machineTypes, ['M']);
     assert.equal(input.settings.requestTimeoutSeconds, 7);
     assert.equal(input.settings.startupTimeoutSeconds, 600);
+  });
+
+  it('lets an exception go ahead of the end of the call, for clients in Python alone', async () => {
+    server.fleet.runEvents = async function* () {
+      const result = { ...pickledResult, wasRaised: true };
+      yield { type: 'outcome', result, exit: finishedExit, resultBytes: Buffer.from('error') };
+    };
+    const [keyId, keySecret] = server.key.split(':');
+    const message = Buffer.from(toBinary(HostedRunSchema, create(HostedRunSchema, aRun())));
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(message.length, 1);
+    const session = connect(`http://${server.authority}`);
+    /** Milliseconds between the last message and the status. */
+    const delayOf = async (userAgent: string): Promise<number> => {
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': '/controller.IsolateController/Run',
+        'content-type': 'application/grpc',
+        'user-agent': userAgent,
+        'auth-key-id': keyId!,
+        'auth-key': keySecret!,
+      });
+      stream.end(Buffer.concat([head, message]));
+      let lastAtMs = 0;
+      stream.on('data', () => (lastAtMs = performance.now()));
+      const [trailers] = (await once(stream, 'trailers')) as [IncomingHttpHeaders];
+      assert.equal(trailers['grpc-status'], '0');
+      return performance.now() - lastAtMs;
+    };
+    try {
+      assert.ok((await delayOf('grpc-python/1.85.1 grpc-c/53.0.0 (linux; chttp2)')) > 800);
+      assert.ok((await delayOf('connect-es/2.0.0')) < 800);
+    } finally {
+      session.destroy();
+    }
   });
 
   it('lets the runner read the pickle while the run lasts, and keeps nothing afterwards', async () => {

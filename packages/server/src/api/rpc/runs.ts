@@ -23,6 +23,7 @@ type RunDeps = Pick<
   | 'accounts'
   | 'appFiles'
   | 'blobs'
+  | 'clock'
   | 'driver'
   | 'endOfRuns'
   | 'environments'
@@ -35,6 +36,14 @@ type RunMessage = MessageInitShape<typeof HostedRunResultSchema>;
 
 /** Most log lines in one message. */
 const mostLinesPerMessage = 500;
+
+/**
+ * How long the end of a call lets an exception go before, for clients in Python. They raise it at once, leave the stream, and may end
+ * their process within milliseconds. gRPC for Python hangs for ever when the status of a call arrives in just that moment: the
+ * thread that handles it is stopped with the lock of the call, for which the call's finalizer then waits. A process that takes longer
+ * than this has long handled it.
+ */
+const exceptionAheadMs = 1_000;
 
 /** Running a callable once, or an app for as long as the caller stays. */
 export function createRunMethods(deps: RunDeps): ControllerPart<'run'> {
@@ -93,7 +102,7 @@ export function createRunMethods(deps: RunDeps): ControllerPart<'run'> {
           settings,
         });
         const signals = deps.endOfRuns ? [call.signal, deps.endOfRuns] : [call.signal];
-        yield* followRun(run, call, envId, AbortSignal.any(signals));
+        yield* followRun(deps, run, call, envId, AbortSignal.any(signals));
       } finally {
         // Not waited for: the client that has its value must not wait for the end of the call.
         void forgetBlobs(deps, blobNames);
@@ -104,6 +113,7 @@ export function createRunMethods(deps: RunDeps): ControllerPart<'run'> {
 
 /** Yields what a started run says until it has ended; ends it when the reader leaves first. */
 async function* followRun(
+  { clock }: Pick<RunDeps, 'clock'>,
   run: EphemeralRun,
   call: RpcCall,
   envId: string,
@@ -120,7 +130,11 @@ async function* followRun(
       if (logs.length > 0) yield { runId, logs };
       const outcome = events.find((event) => event.type === 'outcome');
       if (outcome === undefined) continue;
-      yield { runId, envId, status: { state: State.SUCCESS }, returnValue: toReturnValue(outcome) };
+      const returnValue = toReturnValue(outcome);
+      yield { runId, envId, status: { state: State.SUCCESS }, returnValue };
+      if (returnValue.wasItRaised && call.userAgent.includes('grpc-python')) {
+        await clock.sleep(exceptionAheadMs, call.signal).catch(() => undefined);
+      }
       return;
     }
   } finally {
