@@ -1,13 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { LannerError, toLannerError, type Clock } from '@lanner/protocol';
+import { LannerError, type Clock } from '@lanner/protocol';
 import { z } from 'zod';
-import { breakAnswer, discardBody, type AnyResponse } from '../gateway/caller.ts';
-import { isPreflight, toPreflightHeaders } from '../gateway/cors.ts';
-import { sendJson, writeHead } from '../gateway/queue/answer.ts';
-import { sendError } from '../gateway/send-error.ts';
-import { createAccessLog } from '../observe/access-log.ts';
+import { createCallHandler, type HttpCall } from '../gateway/call-handler.ts';
+import { breakAnswer, type AnyResponse } from '../gateway/caller.ts';
+import { sendJson, writeHead } from '../gateway/answer.ts';
 import type { FileHostConfig } from '../config/own-file-urls.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { AnyRequest, Route } from '../ports/route.ts';
@@ -35,7 +32,6 @@ export interface CdnHandlerDeps {
   log: Logger;
 }
 
-const discardBytes = 1024 ** 2;
 const largestJsonBytes = 2 * 1024 ** 2;
 const signingDefaultSeconds = 24 * 60 * 60;
 const signingLongestSeconds = 7 * 24 * 60 * 60;
@@ -58,33 +54,21 @@ const signBody = z.object({
   scope: z.array(z.literal('read')).optional(),
 });
 
-interface Call {
-  request: AnyRequest;
-  response: AnyResponse;
-  route: Route;
-  requestId: string;
-  accountId: string | null;
-  status: number;
-  sentBytes: number;
-  failure: LannerError | null;
-}
-
 /** The file host over HTTP (data-plane 6). Never throws. */
 export function createCdnHandler(
   deps: CdnHandlerDeps,
 ): (request: AnyRequest, response: AnyResponse, route: Route) => void {
   const { objects, callers, signer, clock } = deps;
   const log = deps.log.child({ component: 'files' });
-  const writeAccessLog = createAccessLog(log);
 
   const baseUrl = (route: Route): string => fileBaseUrl(route.origin, deps.urls, deps.tlsPort());
 
-  const answer = (call: Call, status: number, body: unknown): void => {
+  const answer = (call: HttpCall, status: number, body: unknown): void => {
     call.status = status;
     sendJson(call.response, status, call.requestId, body);
   };
 
-  const factsOf = async (call: Call): Promise<UploadFacts> => {
+  const factsOf = async (call: HttpCall): Promise<UploadFacts> => {
     const { headers } = call.request;
     const { accountId } = await callers.require(headers.authorization, 'storage:files:write');
     call.accountId = accountId;
@@ -97,7 +81,7 @@ export function createCdnHandler(
     };
   };
 
-  const answerPart = (call: Call, part: ObjectPart): void => {
+  const answerPart = (call: HttpCall, part: ObjectPart): void => {
     call.status = 200;
     const body = JSON.stringify({ partNumber: part.partNumber, part_number: part.partNumber, etag: part.etag });
     writeHead(call.response, 200, {
@@ -109,7 +93,7 @@ export function createCdnHandler(
     call.response.end(body);
   };
 
-  const answerStored = (call: Call, object: StoredObject & { content: ObjectContent | null }): void => {
+  const answerStored = (call: HttpCall, object: StoredObject & { content: ObjectContent | null }): void => {
     call.status = 200;
     const url = toFileUrl(baseUrl(call.route), object);
     const body = JSON.stringify({ access_url: url, file_url: url, etag: object.content?.etag });
@@ -123,7 +107,7 @@ export function createCdnHandler(
   };
 
   /** The object of a token-authenticated call about an object of the caller's own. */
-  const ownObject = async (call: Call, objectId: string): Promise<StoredObject> => {
+  const ownObject = async (call: HttpCall, objectId: string): Promise<StoredObject> => {
     const { accountId } = await callers.require(call.request.headers.authorization, 'storage:files:write');
     call.accountId = accountId;
     const object = await objects.find(objectId);
@@ -137,7 +121,7 @@ export function createCdnHandler(
     return objectId;
   };
 
-  const listedParts = async (call: Call): Promise<ListedPart[]> => {
+  const listedParts = async (call: HttpCall): Promise<ListedPart[]> => {
     const parsed = partsBody.safeParse(await readSmallJson(call.request, largestJsonBytes));
     const parts = parsed.data?.parts.map((part) => ({
       partNumber: part.partNumber ?? part.part_number,
@@ -149,7 +133,7 @@ export function createCdnHandler(
     return parts as ListedPart[];
   };
 
-  const read = async (call: Call, objectId: string): Promise<void> => {
+  const read = async (call: HttpCall, objectId: string): Promise<void> => {
     const { request, response } = call;
     const leaving = new AbortController();
     response.once('close', () => leaving.abort());
@@ -186,7 +170,7 @@ export function createCdnHandler(
   };
 
   const handlers: {
-    [Kind in CdnOperation['kind']]: (call: Call, operation: CdnOperation & { kind: Kind }) => Promise<void>;
+    [Kind in CdnOperation['kind']]: (call: HttpCall, operation: CdnOperation & { kind: Kind }) => Promise<void>;
   } = {
     async upload(call) {
       const facts = await factsOf(call);
@@ -254,51 +238,14 @@ export function createCdnHandler(
     },
   };
 
-  const serve = async (call: Call): Promise<void> => {
+  const serve = async (call: HttpCall): Promise<void> => {
     const operation = parseCdnPath(call.request.method ?? 'GET', call.route.path);
     if (operation === null) throw noSuchFile();
-    const handle = handlers[operation.kind] as (call: Call, operation: CdnOperation) => Promise<void>;
+    const handle = handlers[operation.kind] as (call: HttpCall, operation: CdnOperation) => Promise<void>;
     await handle(call, operation);
   };
 
-  return (request, response, route) => {
-    response.on('error', () => {});
-    const requestId = randomUUID();
-    const call: Call = { request, response, route, requestId, accountId: null, status: 0, sentBytes: 0, failure: null };
-    if (isPreflight(request)) {
-      writeHead(response, 204, { ...toPreflightHeaders(request), 'x-fal-request-id': requestId });
-      response.end();
-      return;
-    }
-    const startedMs = clock.monotonicMs();
-    serve(call)
-      .catch((error: unknown) => {
-        const failure = toLannerError(error);
-        call.failure = failure;
-        call.status = failure.entry.httpStatus;
-        if (failure.code === 'internal_error') log.error({ err: error, requestId }, 'a call about files failed');
-        if (response.headersSent) return breakAnswer(response);
-        if (!response.destroyed) sendError(response, failure, requestId);
-      })
-      .finally(() => {
-        discardBody(request, response, discardBytes);
-        writeAccessLog(
-          {
-            requestId,
-            role: 'cdn',
-            method: request.method ?? '',
-            protocol: request.httpVersion,
-            status: call.status,
-            errorCode: call.failure?.code,
-            callerAccountId: call.accountId ?? undefined,
-            requestBytes: Number(request.headers['content-length'] ?? 0),
-            responseBytes: call.sentBytes,
-            totalMs: clock.monotonicMs() - startedMs,
-          },
-          call.failure?.entry.fault === 'platform',
-        );
-      });
-  };
+  return createCallHandler({ role: 'cdn', clock, log, serve });
 }
 
 function conditionsOf(request: AnyRequest): Parameters<typeof toReadAnswer>[1] {

@@ -1,9 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { LannerError, toLannerError, type Clock } from '@lanner/protocol';
-import { discardBody, type AnyResponse } from '../gateway/caller.ts';
-import { isPreflight, toPreflightHeaders } from '../gateway/cors.ts';
-import { sendJson, writeHead } from '../gateway/queue/answer.ts';
-import { createAccessLog } from '../observe/access-log.ts';
+import { LannerError, type Clock } from '@lanner/protocol';
+import { createCallHandler, type HttpCall } from '../gateway/call-handler.ts';
+import type { AnyResponse } from '../gateway/caller.ts';
+import { sendJson } from '../gateway/answer.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { AnyRequest, Route } from '../ports/route.ts';
 import { toIncoming } from './body.ts';
@@ -24,14 +22,15 @@ export function createKeyValueHandler(deps: {
 }): (request: AnyRequest, response: AnyResponse, route: Route) => void {
   const { store, callers, clock } = deps;
   const log = deps.log.child({ component: 'key-values' });
-  const writeAccessLog = createAccessLog(log);
 
-  const serve = async ({ request, response, route, requestId }: Call, onCaller: (accountId: string) => void) => {
+  const serve = async (call: HttpCall): Promise<void> => {
+    const { request, response, route, requestId } = call;
     const operation = parseKeyValuePath(request.method ?? 'GET', route.path);
     const { authorization } = request.headers;
     const permission = operation.kind === 'get' ? 'storage:files:read' : 'storage:files:write';
     const { accountId } = await callers.require(authorization, permission);
-    onCaller(accountId);
+    call.accountId = accountId;
+    call.status = 200;
     const place = { accountId, databaseName: operation.databaseName, keyName: operation.keyName };
     if (operation.kind === 'get') {
       const value = await store.get(place, clock.nowMs());
@@ -47,51 +46,16 @@ export function createKeyValueHandler(deps: {
     sendJson(response, 200, requestId, {});
   };
 
-  return (request, response, route) => {
-    response.on('error', () => {});
-    const requestId = randomUUID();
-    if (isPreflight(request)) {
-      writeHead(response, 204, { ...toPreflightHeaders(request), 'x-fal-request-id': requestId });
-      response.end();
-      return;
-    }
-    const startedMs = clock.monotonicMs();
-    let callerAccountId: string | undefined;
-    let failure: LannerError | undefined;
-    serve({ request, response, route, requestId }, (accountId) => (callerAccountId = accountId))
-      .catch((error: unknown) => {
-        failure = toLannerError(error);
-        if (failure.code === 'internal_error') log.error({ err: error, requestId }, 'a call about key values failed');
-        if (response.destroyed) return;
-        const { message } = failure;
-        sendJson(response, failure.entry.httpStatus, requestId, { error: message, detail: message });
-      })
-      .finally(() => {
-        discardBody(request, response, discardBytes);
-        writeAccessLog(
-          {
-            requestId,
-            role: 'kv',
-            method: request.method ?? '',
-            protocol: request.httpVersion,
-            status: failure?.entry.httpStatus ?? 200,
-            errorCode: failure?.code,
-            callerAccountId,
-            requestBytes: Number(request.headers['content-length'] ?? 0),
-            responseBytes: 0,
-            totalMs: clock.monotonicMs() - startedMs,
-          },
-          failure?.entry.fault === 'platform',
-        );
-      });
-  };
-}
-
-interface Call {
-  request: AnyRequest;
-  response: AnyResponse;
-  route: Route;
-  requestId: string;
+  return createCallHandler({
+    role: 'kv',
+    clock,
+    log,
+    serve,
+    discardBytes,
+    sendFailure({ response, requestId }, { message, entry }) {
+      sendJson(response, entry.httpStatus, requestId, { error: message, detail: message });
+    },
+  });
 }
 
 async function readText(request: AnyRequest): Promise<string> {

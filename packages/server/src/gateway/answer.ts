@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
-import { isHttp2Response, type AnyResponse } from '../caller.ts';
-import { addCorsHeaders } from '../cors.ts';
+import { isHttp2Response, type AnyResponse } from './caller.ts';
+import { addCorsHeaders } from './cors.ts';
 
 /** Begins an answer that browsers may read. */
 export function writeHead(response: AnyResponse, status: number, headers: OutgoingHttpHeaders): void {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 /**
- * An id for a queued request: a UUID of version 7, which begins with its time. Ids that were given in a row are neighbours in the
+ * An id for a request, which may be queued: a UUID of version 7, which begins with its time. Ids that were given in a row are neighbours in the
  * index of the store, so that a commit writes fewer pages; 74 random bits keep them from being guessed.
  */
 export function newRequestId(nowMs: number): string {

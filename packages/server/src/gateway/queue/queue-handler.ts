@@ -1,8 +1,8 @@
-import { toLannerError, type Clock } from '@lanner/protocol';
+import type { Clock } from '@lanner/protocol';
 import { hasPermission } from '../../auth/permissions.ts';
 import type { Authenticator, Principal } from '../../auth/principal.ts';
 import type { Blobs } from '../../blobs/blobs.ts';
-import { createAccessLog, type AccessRecord } from '../../observe/access-log.ts';
+import type { AccessRecord } from '../../observe/access-log.ts';
 import type { Logger } from '../../observe/logger.ts';
 import type { RunnerLogs } from '../../observe/runner-logs.ts';
 import type { AnyRequest, Route } from '../../ports/route.ts';
@@ -10,13 +10,11 @@ import type { EndedRequest, LiveRequest, RequestStore } from '../../queue/reques
 import type { RunnerDriver } from '../../runners/runner-driver.ts';
 import type { Targets } from '../../scheduler/dispatcher.ts';
 import { admitCall } from '../admit-call.ts';
-import { breakAnswer, discardBody, type AnyResponse } from '../caller.ts';
-import { isPreflight, toPreflightHeaders } from '../cors.ts';
+import { createCallHandler, type HttpCall } from '../call-handler.ts';
+import { discardBody, type AnyResponse } from '../caller.ts';
 import { readCredential } from '../read-credential.ts';
 import { requireTokenForRequestsOf, resolveApp, type ResolvedApp } from '../resolve-app.ts';
-import { sendError } from '../send-error.ts';
-import { sendJson, writeHead } from './answer.ts';
-import { newRequestId } from './new-request-id.ts';
+import { sendJson } from '../answer.ts';
 import { isRequestId, parseQueuePath } from './parse-queue-path.ts';
 import { readRequestLogs } from './request-logs.ts';
 import type { RequestQueue } from './request-queue.ts';
@@ -56,7 +54,6 @@ export function createQueueHandler(
 ): (request: AnyRequest, response: AnyResponse, route: Route) => void {
   const { queue, store, blobs, clock } = deps;
   const log = deps.log.child({ component: 'queue' });
-  const writeAccessLog = createAccessLog(log, deps.onCall);
   const ticker = new StreamTicker(clock);
 
   const statusOf = async (
@@ -76,7 +73,7 @@ export function createQueueHandler(
   const logsOf = (request: LiveRequest | EndedRequest, sinceMs?: number): Promise<StatusLog[]> =>
     readRequestLogs(deps.runnerLogs, request, sinceMs);
 
-  const submit = async (call: QueueCall, resolved: ResolvedApp): Promise<void> => {
+  const submit = async (call: HttpCall, resolved: ResolvedApp): Promise<void> => {
     const { request, response, route } = call;
     const admitted = await admitCall(resolved, request.headers, deps.authenticator);
     call.accountId = admitted.principal?.accountId ?? null;
@@ -98,7 +95,7 @@ export function createQueueHandler(
   };
 
   /** Looks a request up for a caller: its submitter or the app's owner; for anonymous submits whoever knows the id. */
-  const find = async (call: QueueCall, resolved: ResolvedApp, requestId: string): Promise<FoundRequest | null> => {
+  const find = async (call: HttpCall, resolved: ResolvedApp, requestId: string): Promise<FoundRequest | null> => {
     const { appPath, target } = resolved;
     const credential = readCredential(call.request.headers, appPath.query);
     const principal = await (target?.authMode === 'public'
@@ -115,10 +112,10 @@ export function createQueueHandler(
     return live === null ? { ended: ended! } : { live };
   };
 
-  const serve = async (call: QueueCall): Promise<void> => {
+  const serve = async (call: HttpCall): Promise<void> => {
     const { request, response, route } = call;
     const resolved = resolveApp(deps.targets, route.path);
-    call.target = resolved.target === null ? null : `${resolved.target.ownerNickname}/${resolved.target.name}`;
+    call.app = resolved.target === null ? undefined : `${resolved.target.ownerNickname}/${resolved.target.name}`;
     const { path, query } = resolved.appPath;
     const operation = parseQueuePath(request.method ?? 'GET', path);
     if (operation.kind === 'submit') return submit(call, resolved);
@@ -184,67 +181,7 @@ export function createQueueHandler(
     }
   };
 
-  return (request, response, route) => {
-    response.on('error', () => {});
-    const call: QueueCall = {
-      ...{ request, response, route },
-      requestId: newRequestId(clock.nowMs()),
-      target: null,
-      accountId: null,
-      status: 0,
-      isRefused: false,
-      isPoll: false,
-    };
-    if (isPreflight(request)) {
-      writeHead(response, 204, { ...toPreflightHeaders(request), 'x-fal-request-id': call.requestId });
-      response.end();
-      return;
-    }
-    const startedMs = clock.monotonicMs();
-    serve(call)
-      .catch((error: unknown) => {
-        const failure = toLannerError(error);
-        call.status = failure.entry.httpStatus;
-        call.isRefused = true;
-        if (failure.code === 'internal_error')
-          log.error({ err: error, requestId: call.requestId }, 'a queue call failed');
-        if (response.headersSent) return breakAnswer(response);
-        sendError(response, failure, call.requestId);
-        discardBody(request, response, discardBytes);
-      })
-      .finally(() => {
-        writeAccessLog(
-          {
-            requestId: call.requestId,
-            role: 'queue',
-            method: request.method ?? '',
-            app: call.target ?? undefined,
-            protocol: request.httpVersion,
-            status: call.status,
-            callerAccountId: call.accountId ?? undefined,
-            requestBytes: Number(request.headers['content-length'] ?? 0),
-            responseBytes: 0,
-            totalMs: clock.monotonicMs() - startedMs,
-          },
-          call.status >= 500 && call.isRefused,
-          // Clients ask ten times a second.
-          call.isPoll && call.status < 300,
-        );
-      });
-  };
-}
-
-interface QueueCall {
-  request: AnyRequest;
-  response: AnyResponse;
-  route: Route;
-  requestId: string;
-  target: string | null;
-  accountId: string | null;
-  status: number;
-  /** An error of ours, not the app's own answer. */
-  isRefused: boolean;
-  isPoll: boolean;
+  return createCallHandler({ role: 'queue', clock, log, onCall: deps.onCall, serve });
 }
 
 function maySee(principal: Principal | null, request: LiveRequest | EndedRequest): boolean {

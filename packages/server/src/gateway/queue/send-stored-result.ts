@@ -3,7 +3,7 @@ import { LannerError } from '@lanner/protocol';
 import type { Blobs } from '../../blobs/blobs.ts';
 import type { EndedRequest } from '../../queue/request-store.ts';
 import { breakAnswer, type AnyResponse } from '../caller.ts';
-import { writeHead } from './answer.ts';
+import { writeHead } from '../answer.ts';
 
 /**
  * Sends how a request ended: status, headers and body of the app's own answer, or the error that took its place.

@@ -2,7 +2,7 @@ import { toLannerError, type Clock, type Timer } from '@lanner/protocol';
 import { toAsciiJson } from '../../lib/ascii-json.ts';
 import type { Logger } from '../../observe/logger.ts';
 import type { AnyResponse } from '../caller.ts';
-import { writeHead } from './answer.ts';
+import { writeHead } from '../answer.ts';
 import type { StatusBody, StatusLog } from './status-body.ts';
 import type { StreamTicker, Ticked } from './status-streams.ts';
 

@@ -1,24 +1,22 @@
-import { randomUUID } from 'node:crypto';
-import { LannerError, toLannerError, type Clock } from '@lanner/protocol';
+import { LannerError, type Clock } from '@lanner/protocol';
 import type { Authenticator } from '../../auth/principal.ts';
 import type { Blobs } from '../../blobs/blobs.ts';
 import { toAsciiJson } from '../../lib/ascii-json.ts';
-import { createAccessLog, type AccessRecord } from '../../observe/access-log.ts';
+import type { AccessRecord } from '../../observe/access-log.ts';
 import type { Logger } from '../../observe/logger.ts';
 import type { AnyRequest, Route } from '../../ports/route.ts';
 import type { EndedRequest, RequestStore } from '../../queue/request-store.ts';
 import type { Targets } from '../../scheduler/dispatcher.ts';
 import type { WorkflowEvent } from '../../workflows/workflow-events.ts';
 import { admitCall } from '../admit-call.ts';
-import { breakAnswer, discardBody, type AnyResponse } from '../caller.ts';
-import { isPreflight, toPreflightHeaders } from '../cors.ts';
-import { writeHead } from '../queue/answer.ts';
+import { createCallHandler, type HttpCall } from '../call-handler.ts';
+import type { AnyResponse } from '../caller.ts';
+import { writeHead } from '../answer.ts';
 import type { RequestQueue } from '../queue/request-queue.ts';
 import { sendStoredResult } from '../queue/send-stored-result.ts';
 import { StreamTicker } from '../queue/status-streams.ts';
 import { readSubmit } from '../queue/submit.ts';
 import { resolveApp } from '../resolve-app.ts';
-import { sendError } from '../send-error.ts';
 import type { WorkflowExecutor } from './workflow-executor.ts';
 
 export interface WorkflowHandlerDeps {
@@ -36,7 +34,6 @@ export interface WorkflowHandlerDeps {
 }
 
 const maxBodyBytes = 16 * 1024 ** 2;
-const discardBytes = 1024 ** 2;
 
 /** Whether a path of the run role names a workflow. */
 export function isWorkflowPath(path: string): boolean {
@@ -52,16 +49,15 @@ export function createWorkflowHandler(
 ): (request: AnyRequest, response: AnyResponse, route: Route) => void {
   const { queue, store, blobs, clock, executor } = deps;
   const log = deps.log.child({ component: 'workflows' });
-  const writeAccessLog = createAccessLog(log, deps.onCall);
   const ticker = new StreamTicker(clock);
 
-  const serve = async (call: WorkflowCall): Promise<void> => {
+  const serve = async (call: HttpCall): Promise<void> => {
     const { request, response, route, requestId } = call;
     const resolved = resolveApp(deps.targets, route.path);
     const { target } = resolved;
     call.app = target === null ? undefined : `${target.ownerNickname}/${target.name}`;
     const admitted = await admitCall(resolved, request.headers, deps.authenticator);
-    call.accountId = admitted.principal?.accountId;
+    call.accountId = admitted.principal?.accountId ?? null;
     if (request.method !== 'POST') {
       throw new LannerError('method_not_allowed', `A workflow is called with POST, not with ${request.method}.`);
     }
@@ -107,7 +103,7 @@ export function createWorkflowHandler(
     if (live !== null && !queue.isStopping) await queue.cancel(live).catch(() => undefined);
   };
 
-  const beginStream = ({ response, requestId }: WorkflowCall): EventStream => {
+  const beginStream = ({ response, requestId }: HttpCall): EventStream => {
     writeHead(response, 200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
@@ -136,58 +132,10 @@ export function createWorkflowHandler(
     };
   };
 
-  return (request, response, route) => {
-    response.on('error', () => {});
-    const call: WorkflowCall = { request, response, route, requestId: randomUUID(), status: 0, isRefused: false };
-    if (isPreflight(request)) {
-      writeHead(response, 204, { ...toPreflightHeaders(request), 'x-fal-request-id': call.requestId });
-      response.end();
-      return;
-    }
-    const startedMs = clock.monotonicMs();
-    serve(call)
-      .catch((error: unknown) => {
-        const failure = toLannerError(error);
-        call.status = failure.entry.httpStatus;
-        call.isRefused = true;
-        if (failure.code === 'internal_error') log.error({ err: error, requestId: call.requestId }, 'a call failed');
-        if (response.headersSent) return breakAnswer(response);
-        sendError(response, failure, call.requestId);
-        discardBody(request, response, discardBytes);
-      })
-      .finally(() => {
-        writeAccessLog(
-          {
-            requestId: call.requestId,
-            role: 'run',
-            method: request.method ?? '',
-            app: call.app,
-            protocol: request.httpVersion,
-            status: call.status,
-            callerAccountId: call.accountId,
-            requestBytes: Number(request.headers['content-length'] ?? 0),
-            responseBytes: 0,
-            totalMs: clock.monotonicMs() - startedMs,
-          },
-          call.status >= 500 && call.isRefused,
-        );
-      });
-  };
+  return createCallHandler({ role: 'run', clock, log, onCall: deps.onCall, serve });
 }
 
 interface EventStream {
   finish(ended: EndedRequest): void;
   stop(): void;
-}
-
-interface WorkflowCall {
-  request: AnyRequest;
-  response: AnyResponse;
-  route: Route;
-  requestId: string;
-  app?: string | undefined;
-  accountId?: string | undefined;
-  status: number;
-  /** An error of ours. */
-  isRefused: boolean;
 }
