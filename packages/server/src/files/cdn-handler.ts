@@ -81,29 +81,25 @@ export function createCdnHandler(
     };
   };
 
-  const answerPart = (call: HttpCall, part: ObjectPart): void => {
+  const answerWithEtag = (call: HttpCall, etag: string, content: Record<string, unknown>): void => {
     call.status = 200;
-    const body = JSON.stringify({ partNumber: part.partNumber, part_number: part.partNumber, etag: part.etag });
+    const body = JSON.stringify(content);
     writeHead(call.response, 200, {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
-      etag: `"${part.etag}"`,
+      etag: `"${etag}"`,
       'x-fal-request-id': call.requestId,
     });
     call.response.end(body);
   };
 
+  const answerPart = (call: HttpCall, { partNumber, etag }: ObjectPart): void =>
+    answerWithEtag(call, etag, { partNumber, part_number: partNumber, etag });
+
   const answerStored = (call: HttpCall, object: StoredObject & { content: ObjectContent | null }): void => {
-    call.status = 200;
     const url = toFileUrl(baseUrl(call.route), object);
-    const body = JSON.stringify({ access_url: url, file_url: url, etag: object.content?.etag });
-    writeHead(call.response, 200, {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
-      etag: `"${object.content?.etag ?? ''}"`,
-      'x-fal-request-id': call.requestId,
-    });
-    call.response.end(body);
+    const etag = object.content?.etag;
+    answerWithEtag(call, etag ?? '', { access_url: url, file_url: url, etag });
   };
 
   /** The object of a token-authenticated call about an object of the caller's own. */
