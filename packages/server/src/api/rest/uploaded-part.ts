@@ -20,15 +20,21 @@ export function readUploadedPart<Result>(
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
     let stored: Promise<Result> | null = null;
+    let isFailing = false;
     const refuse = (message: string, cause?: unknown): void => {
       fail(new LannerError('bad_request', message, { cause }));
     };
     const fail = (error: unknown): void => {
+      if (isFailing) return;
+      isFailing = true;
       request.unpipe(form);
       // Reads and forgets the rest, so that the client gets to read the answer.
       request.resume();
       form.destroy();
-      reject(error as Error);
+      const settle = (): void => reject(error as Error);
+      // Whoever is told of a failure finds nothing half: the store clears away first. It hears of the end through its bytes.
+      if (stored === null) settle();
+      else stored.then(settle, settle);
     };
 
     let form: busboy.Busboy;
