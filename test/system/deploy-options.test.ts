@@ -81,12 +81,14 @@ import sys
 sys.path.insert(0, "test/system/apps")
 import simple
 from fal.app import AppClient, AppClientError
+# In one piece: a thread of the client prints the runner's log meanwhile.
+write = lambda line: sys.stdout.write(f"\\n{line}\\n")
 with AppClient.connect(simple.SimpleApp) as client:
-    print("sum", client.add({"a": 1, "b": 2})["sum"])
+    write(f"sum {client.add({'a': 1, 'b': 2})['sum']}")
     try:
         client.add({"a": "x"})
     except AppClientError as error:
-        print("refused", "422" in str(error))
+        write(f"refused {'422' in str(error)}")
 `);
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /^sum 3$/m);
