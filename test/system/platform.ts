@@ -126,22 +126,28 @@ export function bareEnvironment(home: string): NodeJS.ProcessEnv {
 export async function waitForLine(child: ChildProcess, pattern: RegExp, withinMs: number): Promise<string> {
   return new Promise((settle, reject) => {
     let seen = '';
-    const timer = setTimeout(
-      () => reject(new Error(`no line like ${pattern} within ${withinMs} ms; saw:\n${seen}`)),
-      withinMs,
-    );
+    const outputs = [child.stdout, child.stderr];
+    const stopLooking = (): void => {
+      clearTimeout(timer);
+      child.off('exit', onExit);
+      for (const output of outputs) output?.off('data', look);
+    };
+    const timer = setTimeout(() => {
+      stopLooking();
+      reject(new Error(`no line like ${pattern} within ${withinMs} ms; saw:\n${seen}`));
+    }, withinMs);
     const look = (text: string): void => {
       seen += text;
       if (!pattern.test(seen)) return;
-      clearTimeout(timer);
+      stopLooking();
       settle(seen);
     };
-    child.stdout?.setEncoding('utf8').on('data', look);
-    child.stderr?.setEncoding('utf8').on('data', look);
-    child.on('exit', (code) => {
-      clearTimeout(timer);
+    const onExit = (code: number | null): void => {
+      stopLooking();
       reject(new Error(`lanner serve ended with ${code}:\n${seen}`));
-    });
+    };
+    for (const output of outputs) output?.setEncoding('utf8').on('data', look);
+    child.on('exit', onExit);
   });
 }
 
@@ -152,6 +158,9 @@ export interface PlatformOptions {
   /** User (and group) the server runs as; default ours. */
   uid?: number;
 }
+
+/** Characters of a server's output that errors may quote. */
+const keptOutput = 100_000;
 
 /** Starts a platform in a folder of its own. */
 export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
@@ -186,7 +195,11 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
       },
     );
     for (const output of [server.stdout, server.stderr]) {
-      output!.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-100_000)));
+      output!.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+        // Not each time: copying it for every line of a busy server takes a whole core.
+        if (said.length > 2 * keptOutput) said = said.slice(-keptOutput);
+      });
     }
     await waitForLine(server, /ready/i, 60_000);
     const state = JSON.parse(await readFile(join(dataDir, 'run/server.json'), 'utf8')) as {
