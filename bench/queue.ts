@@ -1,19 +1,26 @@
 /**
  * The queue's store and line in process: durable submits and claims by callers, with few and with many requests waiting.
- * `node bench/queue.ts [--waiting 1000000] [--seconds 3]`
+ * `node bench/queue.ts [--waiting 1000000] [--seconds 3] [--bullmq FOLDER]`
+ *
+ * `--bullmq`: a folder where `npm install bullmq ioredis` was run; with `redis-server` on the PATH, BullMQ takes the same
+ * submits in turns with the store.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startBullmq } from './queue/bullmq.ts';
+import { newRequestId } from '../packages/server/src/gateway/new-request-id.ts';
 import { systemClock } from '../packages/protocol/src/index.ts';
 import { openDatabase } from '../packages/server/src/db/database.ts';
 import type { LiveRequest, NewRequest } from '../packages/server/src/queue/request-store.ts';
 import { createSqliteRequestStore } from '../packages/server/src/queue/sqlite-request-store.ts';
 import { WaitingLine } from '../packages/server/src/queue/waiting-line.ts';
 
-const { values } = parseArgs({ options: { waiting: { type: 'string' }, seconds: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { waiting: { type: 'string' }, seconds: { type: 'string' }, bullmq: { type: 'string' } },
+});
 const waiting = Number(values.waiting ?? 1_000_000);
 const seconds = Number(values.seconds ?? 3);
 const callers = 16;
@@ -27,7 +34,7 @@ try {
   const store = createSqliteRequestStore(database);
   const bytes = Buffer.alloc(1024, 'x');
   const request = (): NewRequest => ({
-    requestId: randomUUID(),
+    requestId: newRequestId(Date.now()),
     accountId: 'account',
     appId: 'acme/app',
     targetId: 'account/app',
@@ -43,7 +50,7 @@ try {
       body: { bytes, blob: null, sizeBytes: 1024 },
     },
   });
-  const rate = async (act: () => Promise<unknown>): Promise<string> => {
+  const rate = async (act: () => Promise<unknown>): Promise<{ perSecond: number; text: string }> => {
     const untilMs = performance.now() + seconds * 1000;
     const times: number[] = [];
     await Promise.all(
@@ -57,10 +64,11 @@ try {
     );
     times.sort((a, b) => a - b);
     const at = (share: number): string => times[Math.floor(times.length * share)]!.toFixed(2);
-    return `${Math.round(times.length / seconds)}/s, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
+    const perSecond = Math.round(times.length / seconds);
+    return { perSecond, text: `${perSecond}/s, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms` };
   };
   const measure = async (name: string): Promise<void> => {
-    print(`${name}: submit, 1 KiB, ${callers} callers: ${await rate(() => store.add(request()))}`);
+    print(`${name}: submit, 1 KiB, ${callers} callers: ${(await rate(() => store.add(request()))).text}`);
     const [first] = await store.listLive(0, 1);
     let next = first!.number;
     const result = {
@@ -81,8 +89,26 @@ try {
       await store.finish(number, lease, result);
       await claimed;
     };
-    print(`${name}: claim + finish, ${callers} callers: ${await rate(claimAndFinish)}`);
+    print(`${name}: claim + finish, ${callers} callers: ${(await rate(claimAndFinish)).text}`);
   };
+  const compare = async (installed: string): Promise<void> => {
+    const peer = await startBullmq(installed);
+    try {
+      print(peer.name);
+      const prompt = 'x'.repeat(1013);
+      const ratios: number[] = [];
+      for (let round = 0; round < 3; round += 1) {
+        const ours = await rate(() => store.add(request()));
+        const theirs = await rate(() => peer.add({ prompt }));
+        ratios.push(ours.perSecond / theirs.perSecond);
+        print(`submit, 1 KiB, ${callers} callers: store ${ours.text}; BullMQ ${theirs.text}`);
+      }
+      print(`store to BullMQ, median: ${ratios.toSorted((a, b) => a - b)[1]!.toFixed(2)}×`);
+    } finally {
+      await peer.stop();
+    }
+  };
+  if (values.bullmq !== undefined) await compare(values.bullmq);
   await measure('few waiting');
   while (
     (await database.read((connection) => connection.get<{ n: number }>('SELECT count(*) AS n FROM queue_requests')))!
