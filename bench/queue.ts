@@ -14,7 +14,8 @@ import { startBullmq } from './queue/bullmq.ts';
 import { newRequestId } from '../packages/server/src/gateway/new-request-id.ts';
 import { systemClock } from '../packages/protocol/src/index.ts';
 import { openDatabase } from '../packages/server/src/db/database.ts';
-import type { LiveRequest, NewRequest } from '../packages/server/src/queue/request-store.ts';
+import type { LiveRequest } from '../packages/server/src/queue/live-request.ts';
+import type { NewRequest } from '../packages/server/src/queue/request-store.ts';
 import { createSqliteRequestStore } from '../packages/server/src/queue/sqlite-request-store.ts';
 import { WaitingLine } from '../packages/server/src/queue/waiting-line.ts';
 

@@ -1,5 +1,4 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { findCollector } from '../lib/collect-garbage.ts';
 
 /** A young collection after this many streamed bytes costs well under a hundredth of the time that streaming them takes. */
 const intervalBytes = 8 * 1024 ** 2;
@@ -19,14 +18,6 @@ export function createYoungCollector(): (streamedBytes: number) => void {
     sinceBytes += streamedBytes;
     if (sinceBytes < intervalBytes) return;
     sinceBytes = 0;
-    collect();
+    collect('young');
   };
-}
-
-/** V8's own function, which is there only while the flag is set that this sets for a moment. */
-function findCollector(): () => void {
-  setFlagsFromString('--expose-gc');
-  const gc: unknown = runInNewContext('gc');
-  setFlagsFromString('--no-expose-gc');
-  return typeof gc === 'function' ? () => void gc({ type: 'minor' }) : () => {};
 }

@@ -1,5 +1,6 @@
 import type { AttemptOutcome } from '@lanner/protocol';
-import type { LiveRequest, StoredInput } from './request-store.ts';
+import type { LiveRequest } from './live-request.ts';
+import type { StoredInput } from './request-store.ts';
 
 /** Runner id of attempts that the server executes itself. No runner has it: theirs are UUIDs. */
 export const localRunnerId = 'server';

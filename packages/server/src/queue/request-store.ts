@@ -1,3 +1,4 @@
+import type { LiveRequest, RequestOrigin } from './live-request.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 /** What a caller asked for beside the request itself. */
@@ -30,38 +31,9 @@ export interface StoredInput {
   body: StoredBody;
 }
 
-/** A request that has not ended. Times are wall-clock milliseconds. */
-export interface LiveRequest {
-  /** Order of submission. */
-  number: number;
+/** A request as it is submitted. */
+export interface NewRequest extends RequestOrigin {
   requestId: string;
-  /** Owner of the app. */
-  accountId: string;
-  /** `owner/app`. */
-  appId: string;
-  targetId: string;
-  callerAccountId: string | null;
-  priority: 'normal' | 'low';
-  state: 'waiting' | 'running';
-  lease: string | null;
-  runnerId: string | null;
-  generation: string | null;
-  /** How often it was started. */
-  attempts: number;
-  startedAtMs: number | null;
-  notBeforeMs: number;
-  startDeadlineMs: number | null;
-  cancelRequested: boolean;
-  options: RequestOptions;
-  submittedAtMs: number;
-}
-
-export interface NewRequest {
-  requestId: string;
-  accountId: string;
-  appId: string;
-  targetId: string;
-  callerAccountId: string | null;
   priority: 'normal' | 'low';
   startDeadlineMs: number | null;
   options: RequestOptions;
@@ -134,20 +106,4 @@ export interface RequestStore {
   listLive(afterNumber: number, limit: number): Promise<LiveRequest[]>;
   /** Removes at most `limit` results that ended before, and their inputs. Resolves with how many. */
   sweep(endedBeforeMs: number, limit: number): Promise<number>;
-}
-
-/** A request that was just added. */
-export function toWaiting({ input: _input, ...facts }: NewRequest, number: number): LiveRequest {
-  return {
-    ...facts,
-    number,
-    state: 'waiting',
-    lease: null,
-    runnerId: null,
-    generation: null,
-    attempts: 0,
-    startedAtMs: null,
-    notBeforeMs: 0,
-    cancelRequested: false,
-  };
 }

@@ -1,5 +1,6 @@
 import type { SqlConnection } from '../db/sqlite.ts';
-import type { LiveRequest, RequestOptions } from './request-store.ts';
+import { LiveRequest, type RequestOrigin } from './live-request.ts';
+import type { RequestOptions } from './request-store.ts';
 
 /** Facts that most requests of a page share. */
 interface Shared {
@@ -54,34 +55,30 @@ export function listLive(connection: SqlConnection, afterNumber: number, limit: 
   const shared = connection.get<Shared>(firstShared, afterNumber);
   if (shared === undefined) return [];
   const { account_id, app_id, target_id, caller_account_id } = shared;
+  const origin = { accountId: account_id, appId: app_id, targetId: target_id, callerAccountId: caller_account_id };
   return connection
     .all<LiveRow>(page, account_id, app_id, target_id, caller_account_id, afterNumber, limit)
-    .map((row) => toLive(row, shared));
+    .map((row) => toLive(row, origin));
 }
 
-function toLive(row: LiveRow, shared: Shared): LiveRequest {
+function toLive(row: LiveRow, shared: RequestOrigin): LiveRequest {
   const rest = row.rest === null ? null : (JSON.parse(row.rest) as Rest);
-  const startedAtMs = rest?.[8] ?? null;
-  return {
+  const request = new LiveRequest({
     number: row.number,
     requestId: row.request_id,
-    accountId: rest?.[0] ?? shared.account_id,
-    appId: rest?.[1] ?? shared.app_id,
-    targetId: rest?.[2] ?? shared.target_id,
-    callerAccountId: rest === null ? shared.caller_account_id : rest[3],
+    origin:
+      rest === null ? shared : { accountId: rest[0], appId: rest[1], targetId: rest[2], callerAccountId: rest[3] },
     priority: row.priority === 1 ? 'low' : 'normal',
-    state: rest?.[4] ?? 'waiting',
-    lease: rest?.[5] ?? null,
-    runnerId: rest?.[6] ?? null,
-    generation: rest?.[7] ?? null,
-    attempts: row.attempts,
-    startedAtMs,
-    notBeforeMs: row.not_before_ms,
     startDeadlineMs: row.start_deadline_ms,
-    cancelRequested: rest?.[9] === 1,
-    options: rest === null || rest[10] === '{}' ? noOptions : (JSON.parse(rest[10]) as RequestOptions),
     submittedAtMs: row.submitted_at_ms,
-  };
+    options: rest === null ? {} : (JSON.parse(rest[10]) as RequestOptions),
+  });
+  request.attempts = row.attempts;
+  request.notBeforeMs = row.not_before_ms;
+  if (rest === null) return request;
+  const [, , , , state, lease, runnerId, generation, startedAtMs, cancelRequested] = rest;
+  return request.restore({
+    ...{ state, cancelRequested: cancelRequested === 1 },
+    latest: { lease, runnerId, generation, startedAtMs },
+  });
 }
-
-const noOptions: RequestOptions = Object.freeze({});

@@ -3,7 +3,8 @@ import { isLannerError, LannerError, type AttemptOutcome, type AttemptSnapshot }
 import { localRunnerId, type AttemptExecutor } from '../../queue/attempt-executor.ts';
 import { withoutRedaction } from '../../observe/access-log.ts';
 import type { Logger } from '../../observe/logger.ts';
-import type { Claim, LiveRequest, StoredInput } from '../../queue/request-store.ts';
+import type { LiveRequest } from '../../queue/live-request.ts';
+import type { Claim, StoredInput } from '../../queue/request-store.ts';
 import { decideRetry, retryDelayMs } from '../../queue/retry-policy.ts';
 import type { Slot, SlotOutcome } from '../../scheduler/dispatcher.ts';
 import { readSwitch } from '../caller-response-headers.ts';
@@ -130,12 +131,7 @@ export class AttemptsUnderWay {
   /** Nothing waits for the claim to be durable: after a crash the supervisor tells which request its attempts are for. */
   #claim(request: LiveRequest, slot: Slot | null, claim: Claim): Running {
     const running: Running = { request, slot, isSent: false, isEnding: false, claim };
-    request.state = 'running';
-    request.lease = claim.lease;
-    request.runnerId = claim.runnerId;
-    request.generation = claim.generation;
-    request.startedAtMs = claim.atMs;
-    request.attempts += 1;
+    request.begin(claim);
     this.#running.set(claim.lease, running);
     this.#deps.store.claim(request.number, claim).then(
       (isClaimed) => {
@@ -345,9 +341,7 @@ export class AttemptsUnderWay {
   }
 
   #waitAgain(request: LiveRequest, delayMs: number): void {
-    request.state = 'waiting';
-    request.lease = null;
-    request.notBeforeMs = delayMs === 0 ? 0 : this.#deps.clock.nowMs() + delayMs;
+    request.waitAgain(delayMs === 0 ? 0 : this.#deps.clock.nowMs() + delayMs);
     this.#owner.onWaitsAgain(request);
   }
 

@@ -1,5 +1,5 @@
 import type { AttemptSnapshot } from '@lanner/protocol';
-import type { LiveRequest } from '../../queue/request-store.ts';
+import type { LiveRequest } from '../../queue/live-request.ts';
 
 /** What the supervisor knows when a server starts, matched with the requests in the store. */
 export class KnownAttempts {

@@ -1,6 +1,7 @@
 import type { AttemptOutcome, Clock } from '@lanner/protocol';
 import type { Blobs } from '../../blobs/blobs.ts';
-import type { LiveRequest, RequestResult } from '../../queue/request-store.ts';
+import type { LiveRequest } from '../../queue/live-request.ts';
+import type { RequestResult } from '../../queue/request-store.ts';
 import type { RunnerDriver } from '../../runners/runner-driver.ts';
 import { toCallerHeaders } from '../caller-response-headers.ts';
 import { storeBody } from './bodies.ts';

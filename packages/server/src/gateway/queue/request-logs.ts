@@ -1,6 +1,6 @@
 import { isLannerError } from '@lanner/protocol';
 import type { RunnerLogs } from '../../observe/runner-logs.ts';
-import type { LiveRequest } from '../../queue/request-store.ts';
+import type { LiveRequest } from '../../queue/live-request.ts';
 import { toStatusLog, type StatusLog } from './status-body.ts';
 
 /** The latest of them, where there are more. */

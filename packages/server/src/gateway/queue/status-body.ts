@@ -1,4 +1,5 @@
-import type { EndedRequest, LiveRequest } from '../../queue/request-store.ts';
+import type { LiveRequest } from '../../queue/live-request.ts';
+import type { EndedRequest } from '../../queue/request-store.ts';
 import { publicStatus } from '../../queue/request-state.ts';
 import type { Origin } from '../../ports/route.ts';
 import type { LogLine } from '../../scheduler/fleet.ts';

@@ -1,5 +1,5 @@
 import { isLannerError, type Clock, type LannerError, type Timer } from '@lanner/protocol';
-import type { LiveRequest } from '../../queue/request-store.ts';
+import type { LiveRequest } from '../../queue/live-request.ts';
 import { WaitingLine } from '../../queue/waiting-line.ts';
 import type { Dispatcher, Slot } from '../../scheduler/dispatcher.ts';
 

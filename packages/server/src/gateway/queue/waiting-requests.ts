@@ -1,5 +1,5 @@
 import type { Clock, LannerError } from '@lanner/protocol';
-import type { LiveRequest } from '../../queue/request-store.ts';
+import type { LiveRequest } from '../../queue/live-request.ts';
 import { WakeUps } from '../../queue/wake-ups.ts';
 import type { Dispatcher, Slot } from '../../scheduler/dispatcher.ts';
 import { TargetLine } from './target-line.ts';

@@ -1,6 +1,7 @@
 import { LannerError, type Clock, type Json } from '@lanner/protocol';
 import type { Blobs } from '../../blobs/blobs.ts';
-import type { LiveRequest, NewRequest, RequestStore, StoredBody, StoredInput } from '../../queue/request-store.ts';
+import type { LiveRequest } from '../../queue/live-request.ts';
+import type { NewRequest, RequestStore, StoredBody, StoredInput } from '../../queue/request-store.ts';
 import type { Target, Targets } from '../../scheduler/dispatcher.ts';
 import type { StepCall, StepCalls } from '../../workflows/step-calls.ts';
 import { toCallerUserId } from '../caller-identity.ts';

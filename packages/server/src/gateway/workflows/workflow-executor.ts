@@ -2,7 +2,8 @@ import { LannerError, toLannerError, type AttemptOutcome, type Clock, type Json 
 import type { Blobs } from '../../blobs/blobs.ts';
 import type { Logger } from '../../observe/logger.ts';
 import type { AttemptExecutor, LocalAttempt } from '../../queue/attempt-executor.ts';
-import type { LiveRequest, StoredInput } from '../../queue/request-store.ts';
+import type { LiveRequest } from '../../queue/live-request.ts';
+import type { StoredInput } from '../../queue/request-store.ts';
 import { readContents } from '../../workflows/definition.ts';
 import { toGraph, type WorkflowGraph } from '../../workflows/graph.ts';
 import type { StepCalls } from '../../workflows/step-calls.ts';
