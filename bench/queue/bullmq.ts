@@ -30,9 +30,9 @@ export interface BullmqPeer {
 
 /** @param folder where `npm install bullmq ioredis` was run. */
 export async function startBullmq(folder: string): Promise<BullmqPeer> {
-  const require = createRequire(join(resolve(folder), 'package.json'));
-  const { Queue } = require('bullmq') as { Queue: new (name: string, options: object) => JobQueue };
-  const { Redis } = require('ioredis') as { Redis: new (path: string, options: object) => Redis };
+  const load = createRequire(join(resolve(folder), 'package.json'));
+  const { Queue } = load('bullmq') as { Queue: new (name: string, options: object) => JobQueue };
+  const { Redis } = load('ioredis') as { Redis: new (path: string, options: object) => Redis };
   const data = await mkdtemp(join(tmpdir(), 'lanner-bench-redis-'));
   const socket = join(data, 'redis.sock');
   const settings = [
