@@ -40,7 +40,8 @@ export async function startServer(config: ServerConfig, options: StartServerOpti
     const driver = createProcessDriver({ dataDir: dataDir.root, supervisorEntry: options.supervisorEntry, clock, log });
     releasers.add(({ leaveSupervisor }) => driver.stop({ leaveSupervisor }));
     driver.prepare();
-
+    // Loading the rest holds the event loop for a fifth of a second: the supervisor is spawned before, not after.
+    await new Promise((resolve) => setImmediate(resolve));
     const { wireServer } = await import('./wire-server.ts');
     return await wireServer({ config, dataDir, clock, log, driver, releasers });
   } catch (error) {

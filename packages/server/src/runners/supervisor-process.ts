@@ -11,7 +11,7 @@ import {
 import type { Logger } from 'pino';
 import { holdProcess } from '../lib/hold-process.ts';
 import { isSupervisorOf } from '../lib/process-command.ts';
-import { createSupervisorLink, type SupervisorLink } from './supervisor-link.ts';
+import type { SupervisorLink } from './supervisor-link.ts';
 import { defaultSupervisorPatience, type SupervisorPatience } from './supervisor-patience.ts';
 
 export interface SupervisorProcessSettings {
@@ -83,6 +83,8 @@ export function createSupervisorProcess(settings: SupervisorProcessSettings): Su
     file: SupervisorFile,
     signal: AbortSignal,
   ): Promise<Omit<SupervisorSession, 'adopted'> | 'gone' | 'silent'> => {
+    // Loaded once somebody is there to talk to: a supervisor that has to be started is, sooner.
+    const { createSupervisorLink } = await import('./supervisor-link.ts');
     const link = createSupervisorLink(file.socket, patience);
     const timeout = new AbortController();
     const timer = clock.setTimer(patience.greetingMs, () => timeout.abort(new Error('no answer in time')));

@@ -2,8 +2,10 @@
 
 import json
 import os
+import selectors
 import subprocess
 import sys
+import time
 
 _SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "launcher.py")
 # An id that no account of this machine has; only whether root may become somebody else matters.
@@ -85,19 +87,36 @@ def _try(uid):
         stderr=subprocess.PIPE,
         env={},
     )
-    try:
-        # The pipe stays open: its end would end the probe.
-        child.stdin.write(json.dumps(spec).encode() + b"\n")
-        child.stdin.flush()
-        status = child.wait(_TIMEOUT_SECONDS)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        child.kill()
-        child.wait()
-        return f"the probe did not end ({type(error).__name__})", None
-    with child.stdout, child.stderr:
-        output = child.stdout.read().decode("utf-8", "replace")
-        lines = child.stderr.read().decode("utf-8", "replace").strip().splitlines()
-    child.stdin.close()
+    with child.stdin, child.stdout, child.stderr:
+        try:
+            # The pipe stays open: its end would end the probe.
+            child.stdin.write(json.dumps(spec).encode() + b"\n")
+            child.stdin.flush()
+            output, errors = _read_to_end((child.stdout, child.stderr), time.monotonic() + _TIMEOUT_SECONDS)
+        except OSError as error:
+            child.kill()
+            child.wait()
+            return f"the probe did not end ({type(error).__name__})", None
+        status = child.wait()
+        lines = errors.strip().splitlines()
     if status == 0:
         return None, output.partition("addresses:")[2].strip() or None
     return (lines[-1] if lines else f"the probe ended with status {status}").removeprefix("lanner-launcher: "), None
+
+
+def _read_to_end(pipes, until):
+    """What all of them say, as text, once everybody has closed them: `wait` with a limit would look twenty times a second only."""
+    said = {pipe: b"" for pipe in pipes}
+    with selectors.DefaultSelector() as selector:
+        for pipe in pipes:
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = selector.select(until - time.monotonic())
+            if not ready and time.monotonic() >= until:
+                raise TimeoutError
+            for key, _ in ready:
+                piece = os.read(key.fd, 65536)
+                said[key.fileobj] += piece
+                if not piece:
+                    selector.unregister(key.fileobj)
+    return [text.decode("utf-8", "replace") for text in said.values()]

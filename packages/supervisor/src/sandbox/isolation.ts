@@ -84,7 +84,8 @@ async function probeWith(
   const errors: string[] = [];
   const end = await runProgram({
     program,
-    args: ['-I', '-c', probeProgram, probePath],
+    // -S: what is installed beside this Python does not matter, and loading it takes longer than the probe.
+    args: ['-I', '-S', '-c', probeProgram, probePath],
     env: hostEnv,
     onLine: (line, stream) => (stream === 'stdout' ? output : errors).push(line),
     ...(signal === undefined ? {} : { signal }),
