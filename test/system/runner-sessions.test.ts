@@ -47,6 +47,31 @@ describe('commands in a runner, with the official CLI and ours', () => {
     assert.equal(ended.code, 0, ended.stdout);
   });
 
+  it('keep their runner, however soon the app would let it go', async () => {
+    const deployed = await platform.fal(['deploy', 'test/system/apps/calculator.py::Calculator', '--app-name', 'kept']);
+    assert.equal(deployed.code, 0, deployed.stdout + deployed.stderr);
+    const body = JSON.stringify({ a: 1, b: 2 });
+    const headers = { 'content-type': 'application/json' };
+    assert.equal((await platform.call('/kept/add', { method: 'POST', headers, body })).status, 200);
+    const { stdout } = await platform.fal(['apps', 'runners', 'kept', '--output', 'json']);
+    const [runner] = (JSON.parse(stdout) as { runners: { runner_id: string }[] }).runners;
+    // By the time it ends, the keep-alive of a second is over several times.
+    const begun = Promise.withResolvers<void>();
+    const command = platform.fal(
+      ['runners', 'exec', runner!.runner_id, '--', 'sh', '-c', 'echo begun; sleep 4; echo still here'],
+      { onStdout: () => begun.resolve() },
+    );
+    await Promise.race([begun.promise, command]);
+    const scaled = await platform.fal(['apps', 'scale', 'kept', '--keep-alive', '1']);
+    assert.equal(scaled.code, 0, scaled.stdout + scaled.stderr);
+    const { code, stdout: said, stderr } = await command;
+    assert.deepEqual([code, said], [0, 'begun\nstill here\n'], stderr);
+    await eventually(async () => {
+      const left = await platform.fal(['apps', 'runners', 'kept', '--output', 'json']);
+      assert.deepEqual((JSON.parse(left.stdout) as { runners: unknown[] }).runners, []);
+    }, 20_000);
+  });
+
   it('keep within the runner: nothing of the machine, its own address, no more powers', async () => {
     const program = `
 import os, socket

@@ -26,7 +26,7 @@ export interface PoolSample {
   ready: number;
   /** Runners on their way, oldest first. They count against new demand. */
   startingIds: readonly string[];
-  /** Ready runners without work, longest idle first. */
+  /** Ready runners without work that nobody holds, longest idle first. */
   idle: Iterable<IdleRunner>;
   /** Ready runners with work; read only when the pool is above its cap. */
   busy: Iterable<{ runnerId: string; inFlight: number }>;

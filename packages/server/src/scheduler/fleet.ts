@@ -86,6 +86,11 @@ export interface Fleet {
   stopRunner(accountId: string, runnerId: string, replaceFirst: boolean): Promise<void>;
   /** Throws `runner_not_found`. */
   killRunner(accountId: string, runnerId: string): Promise<void>;
+  /**
+   * A runner that somebody works in is not let go for being idle. Deploys, rollouts and stops are as ever.
+   * @returns what ends it: the idle time then begins anew. Throws `runner_not_found`.
+   */
+  holdRunner(accountId: string, runnerId: string): () => void;
   /** Runners that an alias has, any live state. */
   countRunners(aliasId: string): number;
   isRolling(aliasId: string): boolean;

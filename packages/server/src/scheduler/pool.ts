@@ -187,7 +187,7 @@ export class Pool implements RunnerOwner, SlotTableOwner {
     const views = [...this.#runners].map((runner) =>
       toRunnerView(
         runner,
-        hasSpare && this.#table.idle.has(runner)
+        hasSpare && this.#table.idle.has(runner) && runner.holders === 0
           ? Math.max(0, runner.idleSinceMs + longestIdleMs(settings, runner.everServed) - nowMs)
           : null,
       ),
@@ -282,7 +282,8 @@ export class Pool implements RunnerOwner, SlotTableOwner {
         .filter((runner) => !this.#replacements.isReplacement(runner))
         .map((r) => r.runnerId),
       idle: (function* () {
-        for (const { runnerId, idleSinceMs, everServed } of idle) yield { runnerId, sinceMs: idleSinceMs, everServed };
+        for (const { runnerId, idleSinceMs, everServed, holders } of idle)
+          if (holders === 0) yield { runnerId, sinceMs: idleSinceMs, everServed };
       })(),
       busy: (function* () {
         for (const { runnerId, inFlight } of members) if (inFlight > 0) yield { runnerId, inFlight };

@@ -64,6 +64,8 @@ export class Runner {
   readonly endedLeases: Lease[] = [];
   /** Monotonic; meaningful while ready and without work. */
   idleSinceMs = 0;
+  /** Shells and commands beside its app: while there are any, it is not idle. */
+  holders = 0;
   everServed = false;
   /** A request was given to it, whatever became of it. */
   hadWork = false;

@@ -62,6 +62,30 @@ describe('scaling from zero', () => {
     assert.deepEqual(states(), []);
   });
 
+  it('keeps a runner that somebody works in; its idle time begins when the last one leaves', async () => {
+    harness.deploy('hello', { keepAliveSeconds: 60 });
+    const first = track(harness.scheduler.acquire(harness.request('hello')));
+    await harness.clock.advance(0);
+    slotOf(first).release({ kind: 'done' });
+    const { runnerId } = harness.scheduler.listRunners(testAccount.accountId, {})[0]!;
+    const shell = harness.scheduler.holdRunner(testAccount.accountId, runnerId);
+    const command = harness.scheduler.holdRunner(testAccount.accountId, runnerId);
+    await harness.clock.advance(600_000);
+    assert.deepEqual(states(), ['IDLE']);
+    assert.equal(harness.scheduler.listRunners(testAccount.accountId, {})[0]!.expiresInMs, null);
+    command();
+    command();
+    await harness.clock.advance(600_000);
+    assert.deepEqual(states(), ['IDLE']);
+    shell();
+    await harness.clock.advance(59_999);
+    assert.deepEqual(states(), ['IDLE']);
+    await harness.clock.advance(1);
+    assert.deepEqual(states(), []);
+    assert.equal(harness.clock.pendingTimers, 0);
+    assert.throws(() => harness.scheduler.holdRunner(testAccount.accountId, runnerId), { code: 'runner_not_found' });
+  });
+
   it('does not let go of a runner that was used again before its keep-alive was over', async () => {
     harness.deploy('hello', { keepAliveSeconds: 10 });
     const first = track(harness.scheduler.acquire(harness.request('hello')));

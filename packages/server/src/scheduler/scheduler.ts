@@ -221,6 +221,20 @@ class RunnerScheduler implements Scheduler {
     this.#lifecycle.kill(this.#findRunner(accountId, runnerId), 'manual');
   }
 
+  holdRunner(accountId: string, runnerId: string): () => void {
+    const runner = this.#findRunner(accountId, runnerId);
+    runner.holders += 1;
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      runner.holders -= 1;
+      runner.idleSinceMs = this.#deps.clock.monotonicMs();
+      const owner = this.#lifecycle.ownerOf(runnerId);
+      if (owner instanceof Pool) owner.evaluate();
+    };
+  }
+
   countRunners(aliasId: string): number {
     return this.#pools.get(aliasId)?.runnerCount ?? 0;
   }

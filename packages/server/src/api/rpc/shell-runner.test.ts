@@ -38,6 +38,7 @@ describe('ShellRunner', () => {
     );
     const { order } = server.driver.sessions.at(-1)!;
     assert.deepEqual(order, { command: ['cat', '-n'], tty: false });
+    assert.deepEqual(server.fleet.calls, ['hold mine', 'let go mine']);
   });
 
   it('takes a client that says nothing of a terminal for one that has one', async () => {

@@ -1,5 +1,6 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { LannerError, type SessionOrder } from '@lanner/protocol';
-import type { ShellRunnerInput } from '@lanner/protocol/controller';
+import type { ShellRunnerInput, ShellRunnerOutputSchema } from '@lanner/protocol/controller';
 import type { RunnerSession } from '../../runners/runner-session.ts';
 import type { ControllerDeps } from './controller-deps.ts';
 import type { ControllerPart } from './controller-part.ts';
@@ -8,7 +9,7 @@ import { runnerNotFound } from './runners.ts';
 
 const errorStream = 2;
 
-/** A command or a shell beside the app of a runner (grpc-controller 3.7, ShellRunner). */
+/** A command or a shell beside the app of a runner, which is kept meanwhile (grpc-controller 3.7, ShellRunner). */
 export function createShellMethods(deps: Pick<ControllerDeps, 'fleet' | 'driver'>): ControllerPart<'shellRunner'> {
   return {
     async *shellRunner(messages, context) {
@@ -21,24 +22,38 @@ export function createShellMethods(deps: Pick<ControllerDeps, 'fleet' | 'driver'
       }
       const isOwn = deps.fleet.listRunners(principal.accountId, {}).some((runner) => runner.runnerId === runnerId);
       if (!isOwn) throw runnerNotFound(runnerId);
-      const session = deps.driver.openSession(runnerId, toOrder(first.value));
-      const close = (): void => session.close();
-      signal.addEventListener('abort', close, { once: true });
-      if (signal.aborted) close();
+      const release = deps.fleet.holdRunner(principal.accountId, runnerId);
       try {
-        // A client that breaks off ends the session: the signal says so.
-        void feed(session, first.value, inputs).catch(() => undefined);
-        for await (const said of session.output) {
-          if ('exitCode' in said) yield { exitCode: said.exitCode };
-          else if (said.stream === 'stderr') yield { data: said.data, stream: errorStream };
-          else yield { data: said.data };
-        }
+        yield* converse(deps.driver.openSession(runnerId, toOrder(first.value)), first.value, inputs, signal);
       } finally {
-        signal.removeEventListener('abort', close);
-        session.close();
+        release();
       }
     },
   };
+}
+
+/** A session from its first message to its exit code; a client that breaks off ends it. */
+async function* converse(
+  session: RunnerSession,
+  first: ShellRunnerInput,
+  inputs: AsyncIterator<ShellRunnerInput>,
+  signal: AbortSignal,
+): AsyncGenerator<MessageInitShape<typeof ShellRunnerOutputSchema>> {
+  const close = (): void => session.close();
+  signal.addEventListener('abort', close, { once: true });
+  if (signal.aborted) close();
+  try {
+    // A client that breaks off ends the session: the signal says so.
+    void feed(session, first, inputs).catch(() => undefined);
+    for await (const said of session.output) {
+      if ('exitCode' in said) yield { exitCode: said.exitCode };
+      else if (said.stream === 'stderr') yield { data: said.data, stream: errorStream };
+      else yield { data: said.data };
+    }
+  } finally {
+    signal.removeEventListener('abort', close);
+    session.close();
+  }
 }
 
 /** Unset `tty` is what older clients send, which have a terminal in mind. */

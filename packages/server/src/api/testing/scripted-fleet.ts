@@ -98,6 +98,10 @@ export function createScriptedFleet(): ScriptedFleet {
       find(accountId, runnerId);
       fleet.calls.push(`stop ${runnerId}${replaceFirst ? ' replace first' : ''}`);
     },
+    holdRunner(_accountId, runnerId) {
+      fleet.calls.push(`hold ${runnerId}`);
+      return () => void fleet.calls.push(`let go ${runnerId}`);
+    },
     async killRunner(accountId, runnerId) {
       find(accountId, runnerId);
       fleet.calls.push(`kill ${runnerId}`);
