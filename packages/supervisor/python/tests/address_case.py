@@ -4,11 +4,10 @@ import os
 import random
 import socket
 import sys
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from driver import FakeSupervisor, function
+from modes import ModeCase
 
 SERVER = """
 import http.server, os
@@ -63,19 +62,9 @@ def any_address():
     return f"127.{random.randint(32, 223)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
 
 
-class Case(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.supervisor = FakeSupervisor(**cls.options)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.supervisor.close()
-
+class Case(ModeCase):
     def setUp(self):
         self.own = any_address()
 
     def start(self, source, **fields):
-        runner = self.supervisor.start(function(source), **{"address": self.own, "env": {"OWN": self.own}, **fields})
-        self.addCleanup(runner.close)
-        return runner
+        return super().start(source, **{"address": self.own, "env": {"OWN": self.own}, **fields})

@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -26,6 +27,23 @@ def modes():
         if python:
             found["namespaces-ordinary-user"] = {"uid": ORDINARY_UID, "python": python}
     return found
+
+
+class ModeCase(unittest.TestCase):
+    """One supervisor per class; `options` come from `for_each_mode`."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.supervisor = driver.FakeSupervisor(**cls.options)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.supervisor.close()
+
+    def start(self, source, **fields):
+        runner = self.supervisor.start(driver.function(source), **fields)
+        self.addCleanup(runner.close)
+        return runner
 
 
 def for_each_mode(names, base, only_namespaces=False, more_modes=()):

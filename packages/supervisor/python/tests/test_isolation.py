@@ -7,23 +7,13 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import driver
-from driver import FakeSupervisor, function
-from modes import for_each_mode
+from driver import function
+from modes import ModeCase, for_each_mode
 
 
-class IsolationCase(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.supervisor = FakeSupervisor(**cls.options)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.supervisor.close()
-
+class IsolationCase(ModeCase):
     def run_code(self, source, **fields):
-        runner = self.supervisor.start(function(source), **fields)
-        self.addCleanup(runner.close)
-        return runner.value()
+        return self.start(source, **fields).value()
 
     def secret(self):
         """A file beside the folders of the account, as the database would be."""

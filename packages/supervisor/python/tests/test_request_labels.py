@@ -4,8 +4,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from driver import FakeSupervisor, function
-from modes import for_each_mode
+from driver import function
+from modes import ModeCase, for_each_mode
 
 # Enough of uvicorn to be patched: a module that is found on the path, and a Config that loads an app.
 SERVED = """
@@ -40,18 +40,9 @@ def serve(app, *request_ids):
 """
 
 
-class LabelsCase(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.supervisor = FakeSupervisor(**cls.options)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.supervisor.close()
-
+class LabelsCase(ModeCase):
     def logs(self, source):
-        runner = self.supervisor.start(function(SERVED + source))
-        self.addCleanup(runner.close)
+        runner = self.start(SERVED + source)
         runner.value()
         runner.exit()
         logs = [frame for frame in runner.frames if frame["type"] == "log"]

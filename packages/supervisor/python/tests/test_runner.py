@@ -7,23 +7,11 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import driver
-from driver import FakeSupervisor, function
-from modes import for_each_mode
+from driver import function
+from modes import ModeCase, for_each_mode
 
-class RunnerCase(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.supervisor = FakeSupervisor(**cls.options)
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.supervisor.close()
-
-    def start(self, source, **fields):
-        runner = self.supervisor.start(function(source), **fields)
-        self.addCleanup(runner.close)
-        return runner
-
+class RunnerCase(ModeCase):
     # -- results ------------------------------------------------------------------------------------------------
 
     def test_the_frames_of_a_simple_call_come_in_order(self):
