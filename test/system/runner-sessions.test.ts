@@ -8,17 +8,24 @@ describe('commands in a runner, with the official CLI and ours', () => {
   before(async () => {
     platform = await startPlatform();
     assert.equal((await platform.fal(['secrets', 'set', 'SESSION_SECRET=s3cret'])).code, 0);
-    const deployed = await platform.fal(['deploy', 'test/system/apps/calculator.py::Calculator', '--app-name', 'app']);
-    assert.equal(deployed.code, 0, deployed.stdout + deployed.stderr);
-    // A runner that nobody called ends after ten seconds.
-    const body = JSON.stringify({ a: 1, b: 2 });
-    const headers = { 'content-type': 'application/json' };
-    assert.equal((await platform.call('/app/add', { method: 'POST', headers, body })).status, 200);
-    const { stdout } = await platform.fal(['apps', 'runners', 'app', '--output', 'json']);
-    runnerId = (JSON.parse(stdout) as { runners: { runner_id: string }[] }).runners[0]!.runner_id;
+    runnerId = await startRunner('app');
   });
   after(() => platform.stop());
 
+  /** Deploys an app and calls it: a runner that nobody called ends after ten seconds. */
+  const startRunner = async (app: string): Promise<string> => {
+    const deployed = await platform.fal(['deploy', 'test/system/apps/calculator.py::Calculator', '--app-name', app]);
+    assert.equal(deployed.code, 0, deployed.stdout + deployed.stderr);
+    const body = JSON.stringify({ a: 1, b: 2 });
+    const headers = { 'content-type': 'application/json' };
+    assert.equal((await platform.call(`/${app}/add`, { method: 'POST', headers, body })).status, 200);
+    const [runner] = await runnersOf(app);
+    return runner!.runner_id;
+  };
+  const runnersOf = async (app: string): Promise<{ runner_id: string }[]> => {
+    const { stdout } = await platform.fal(['apps', 'runners', app, '--output', 'json']);
+    return (JSON.parse(stdout) as { runners: { runner_id: string }[] }).runners;
+  };
   const exec = (...command: string[]) => platform.fal(['runners', 'exec', runnerId, '--', ...command]);
 
   it('run beside the app: its files, its user, its variables, its status', async () => {
@@ -48,17 +55,11 @@ describe('commands in a runner, with the official CLI and ours', () => {
   });
 
   it('keep their runner, however soon the app would let it go', async () => {
-    const deployed = await platform.fal(['deploy', 'test/system/apps/calculator.py::Calculator', '--app-name', 'kept']);
-    assert.equal(deployed.code, 0, deployed.stdout + deployed.stderr);
-    const body = JSON.stringify({ a: 1, b: 2 });
-    const headers = { 'content-type': 'application/json' };
-    assert.equal((await platform.call('/kept/add', { method: 'POST', headers, body })).status, 200);
-    const { stdout } = await platform.fal(['apps', 'runners', 'kept', '--output', 'json']);
-    const [runner] = (JSON.parse(stdout) as { runners: { runner_id: string }[] }).runners;
+    const keptId = await startRunner('kept');
     // By the time it ends, the keep-alive of a second is over several times.
     const begun = Promise.withResolvers<void>();
     const command = platform.fal(
-      ['runners', 'exec', runner!.runner_id, '--', 'sh', '-c', 'echo begun; sleep 4; echo still here'],
+      ['runners', 'exec', keptId, '--', 'sh', '-c', 'echo begun; sleep 4; echo still here'],
       { onStdout: () => begun.resolve() },
     );
     await Promise.race([begun.promise, command]);
@@ -66,10 +67,7 @@ describe('commands in a runner, with the official CLI and ours', () => {
     assert.equal(scaled.code, 0, scaled.stdout + scaled.stderr);
     const { code, stdout: said, stderr } = await command;
     assert.deepEqual([code, said], [0, 'begun\nstill here\n'], stderr);
-    await eventually(async () => {
-      const left = await platform.fal(['apps', 'runners', 'kept', '--output', 'json']);
-      assert.deepEqual((JSON.parse(left.stdout) as { runners: unknown[] }).runners, []);
-    }, 20_000);
+    await eventually(async () => assert.deepEqual(await runnersOf('kept'), []), 20_000);
   });
 
   it('keep within the runner: nothing of the machine, its own address, no more powers', async () => {

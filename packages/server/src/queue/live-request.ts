@@ -146,7 +146,6 @@ const mostTargets = 1_000;
 /** A request that was just added. */
 export function toWaiting(request: NewRequest, number: number, origins: RequestOrigins): LiveRequest {
   const { requestId, priority, startDeadlineMs, submittedAtMs, options } = request;
-  return new LiveRequest({
-    ...{ number, requestId, origin: origins.of(request), priority, startDeadlineMs, submittedAtMs, options },
-  });
+  const origin = origins.of(request);
+  return new LiveRequest({ number, requestId, origin, priority, startDeadlineMs, submittedAtMs, options });
 }

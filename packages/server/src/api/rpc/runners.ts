@@ -77,21 +77,17 @@ export function createRunnerMethods(
 }
 
 /** Clients look for the words "not found" in the text of this refusal, so it is worded in one place. */
-async function sayingNotFound(runnerId: string, act: () => Promise<void>): Promise<void> {
+export async function sayingNotFound<Result>(runnerId: string, act: () => Result | Promise<Result>): Promise<Result> {
   try {
-    await act();
+    return await act();
   } catch (error) {
     if (!isLannerError(error) || error.code !== 'runner_not_found') throw error;
-    throw runnerNotFound(runnerId, error);
+    throw new LannerError(
+      'runner_not_found',
+      `Runner "${runnerId.slice(0, 200)}" not found among the live runners of this account.`,
+      { cause: error },
+    );
   }
-}
-
-export function runnerNotFound(runnerId: string, cause?: unknown): LannerError {
-  return new LannerError(
-    'runner_not_found',
-    `Runner "${runnerId.slice(0, 200)}" not found among the live runners of this account.`,
-    { cause },
-  );
 }
 
 /**

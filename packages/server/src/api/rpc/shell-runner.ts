@@ -5,7 +5,7 @@ import type { RunnerSession } from '../../runners/runner-session.ts';
 import type { ControllerDeps } from './controller-deps.ts';
 import type { ControllerPart } from './controller-part.ts';
 import { rpcCall } from './rpc-call.ts';
-import { runnerNotFound } from './runners.ts';
+import { sayingNotFound } from './runners.ts';
 
 const errorStream = 2;
 
@@ -20,9 +20,7 @@ export function createShellMethods(deps: Pick<ControllerDeps, 'fleet' | 'driver'
       if (first.done === true || runnerId === '') {
         throw new LannerError('invalid_argument', 'The first message has to name the runner.');
       }
-      const isOwn = deps.fleet.listRunners(principal.accountId, {}).some((runner) => runner.runnerId === runnerId);
-      if (!isOwn) throw runnerNotFound(runnerId);
-      const release = deps.fleet.holdRunner(principal.accountId, runnerId);
+      const release = await sayingNotFound(runnerId, () => deps.fleet.holdRunner(principal.accountId, runnerId));
       try {
         yield* converse(deps.driver.openSession(runnerId, toOrder(first.value)), first.value, inputs, signal);
       } finally {

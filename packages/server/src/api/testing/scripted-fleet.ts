@@ -98,7 +98,8 @@ export function createScriptedFleet(): ScriptedFleet {
       find(accountId, runnerId);
       fleet.calls.push(`stop ${runnerId}${replaceFirst ? ' replace first' : ''}`);
     },
-    holdRunner(_accountId, runnerId) {
+    holdRunner(accountId, runnerId) {
+      find(accountId, runnerId);
       fleet.calls.push(`hold ${runnerId}`);
       return () => void fleet.calls.push(`let go ${runnerId}`);
     },

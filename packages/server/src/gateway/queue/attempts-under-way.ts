@@ -337,11 +337,7 @@ export class AttemptsUnderWay {
     request.options = next;
     request.attempts = attempts;
     this.#leave(lease);
-    this.#waitAgain(request, how.delayMs);
-  }
-
-  #waitAgain(request: LiveRequest, delayMs: number): void {
-    request.waitAgain(delayMs === 0 ? 0 : this.#deps.clock.nowMs() + delayMs);
+    request.waitAgain(notBeforeMs);
     this.#owner.onWaitsAgain(request);
   }
 
