@@ -23,10 +23,9 @@ export function createAppFileHash(
 /** @throws LannerError `invalid_argument`. */
 export function assertAppFileHash(hash: unknown): asserts hash is string {
   if (typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash)) return;
-  throw new LannerError(
-    'invalid_argument',
-    `"${String(hash).slice(0, 100)}" is not a file hash: 64 lower-case hex digits.`,
-  );
+  // What is no string comes from JSON, where an object may have no text at all.
+  const seen = typeof hash === 'string' ? `"${hash.slice(0, 100)}"` : `A value of type ${typeof hash}`;
+  throw new LannerError('invalid_argument', `${seen} is not a file hash: 64 lower-case hex digits.`);
 }
 
 /**
