@@ -12,7 +12,7 @@ import { createQueueHandler } from '../../packages/server/src/gateway/queue/queu
 import { RequestQueue } from '../../packages/server/src/gateway/queue/request-queue.ts';
 import { defaultRetention } from '../../packages/server/src/gateway/queue/sweep-results.ts';
 import { defaultGatewayLimits } from '../../packages/server/src/gateway/gateway-limits.ts';
-import { createUndiciTransport } from '../../packages/server/src/gateway/undici-transport.ts';
+import { createRunnerTransport } from '../../packages/server/src/gateway/upstream/runner-transport.ts';
 import { createChangeFeed } from '../../packages/server/src/lib/change-feed.ts';
 import { createLogger } from '../../packages/server/src/observe/logger.ts';
 import { InMemoryDriver } from '../../packages/server/src/runners/testing/in-memory-driver.ts';
@@ -73,7 +73,7 @@ async function createQueueServer(): Promise<ReturnType<typeof createServer>> {
     dispatcher: { acquire: () => new Promise(() => {}), reclaim: () => null },
     targets,
     driver,
-    transport: createUndiciTransport({ clock, ...defaultGatewayLimits }),
+    transport: createRunnerTransport({ clock, ...defaultGatewayLimits }),
     retryRules: () => ({ retryConfig: null, skipRetryConditions: [] }),
     clock,
     log,

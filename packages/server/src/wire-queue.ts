@@ -5,7 +5,7 @@ import { defaultGatewayLimits } from './gateway/gateway-limits.ts';
 import { createQueueHandler } from './gateway/queue/queue-handler.ts';
 import { RequestQueue } from './gateway/queue/request-queue.ts';
 import { defaultRetention } from './gateway/queue/sweep-results.ts';
-import { createUndiciTransport } from './gateway/undici-transport.ts';
+import { createRunnerTransport } from './gateway/upstream/runner-transport.ts';
 import { createStepCalls } from './gateway/workflows/queued-step-calls.ts';
 import { WorkflowExecutor } from './gateway/workflows/workflow-executor.ts';
 import { createWorkflowHandler } from './gateway/workflows/workflow-handler.ts';
@@ -36,7 +36,7 @@ export function wireQueue(parts: {
   const { config, store, scheduler, driver, runnerLogs, metrics, clock, log, releasers } = parts;
   const { allowPrivateWebhooks, certificates } = parts;
   const authenticator = createCallAuthenticator({ authenticator: store.authenticator, tokens: store.appTokens });
-  const cancelTransport = createUndiciTransport({ clock, ...defaultGatewayLimits });
+  const cancelTransport = createRunnerTransport({ clock, ...defaultGatewayLimits });
   releasers.add(() => cancelTransport.close());
   const webhooks = createWebhooks({
     store: store.deliveries,

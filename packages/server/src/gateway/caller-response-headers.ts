@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { addCorsHeaders } from './cors.ts';
 import { hopByHopHeaders, namesInConnection } from './hop-by-hop.ts';
-import type { UpstreamHeaders } from './upstream-transport.ts';
+import type { UpstreamHeaders } from './upstream/upstream-transport.ts';
 
 /** What of the answer decides about the runner's own fate (platform-semantics 5.4). */
 export interface RunnerVerdict {

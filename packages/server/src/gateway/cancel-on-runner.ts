@@ -1,5 +1,5 @@
 import type { Clock } from '@lanner/protocol';
-import type { RunnerAddress, UpstreamReceiver, UpstreamTransport } from './upstream-transport.ts';
+import type { RunnerAddress, UpstreamReceiver, UpstreamTransport } from './upstream/upstream-transport.ts';
 
 export interface CancelInput {
   transport: UpstreamTransport;

@@ -18,8 +18,8 @@ import { createHttpSocketServer } from './sockets/http-socket.ts';
 import { serveRunSocket } from './sockets/run-socket.ts';
 import { SocketCall } from './sockets/socket-call.ts';
 import { SyncCall } from './sync-call.ts';
-import { createUndiciTransport } from './undici-transport.ts';
-import type { UpstreamTransport } from './upstream-transport.ts';
+import { createRunnerTransport } from './upstream/runner-transport.ts';
+import type { UpstreamTransport } from './upstream/upstream-transport.ts';
 import { createYoungCollector } from './young-collector.ts';
 
 export interface GatewayOptions {
@@ -32,7 +32,7 @@ export interface GatewayOptions {
   limits?: Partial<GatewayLimits>;
   /** Told of every call that is over. */
   onCall?: (record: AccessRecord) => void;
-  /** Default: undici. */
+  /** Default: the platform's own HTTP/1.1 client. */
   transport?: UpstreamTransport;
 }
 
@@ -57,7 +57,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const limits = { ...defaultGatewayLimits, ...options.limits };
   const log = options.log.child({ component: 'gateway' });
   const calls = createLiveCalls(clock);
-  const transport = options.transport ?? createUndiciTransport({ clock, ...limits });
+  const transport = options.transport ?? createRunnerTransport({ clock, ...limits });
   const context: GatewayContext = {
     targets: options.targets,
     dispatcher: options.dispatcher,

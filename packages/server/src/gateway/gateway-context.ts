@@ -5,7 +5,7 @@ import type { Logger } from '../observe/logger.ts';
 import type { Dispatcher, Targets } from '../scheduler/dispatcher.ts';
 import type { GatewayLimits } from './gateway-limits.ts';
 import type { LiveCalls } from './live-calls.ts';
-import type { UpstreamTransport } from './upstream-transport.ts';
+import type { UpstreamTransport } from './upstream/upstream-transport.ts';
 
 /** What every call of one gateway shares. */
 export interface GatewayContext {

@@ -15,8 +15,11 @@ export interface GatewayLimits {
   cancelTimeoutMs: number;
   /** How much of an unwanted request body is read and thrown away before the connection is closed. Default 1 MiB. */
   discardBytes: number;
-  /** Connections to a runner that nobody called for this long are closed. Default 60,000. */
-  idleRunnerMs: number;
+  /**
+   * A connection to a runner that carried nothing for this long is closed. Default 4,000: less than the five seconds after which
+   * uvicorn and Node close an idle connection themselves.
+   */
+  idleConnectionMs: number;
   /** Largest message on a WebSocket, either way; more closes it with 1009. Default 64 MiB. */
   maxSocketMessageBytes: number;
   /** WebSockets without a message either way for this long are closed with 1000; null never. Default 1 h. */
@@ -33,7 +36,7 @@ export const defaultGatewayLimits: GatewayLimits = {
   connectTimeoutMs: 5_000,
   cancelTimeoutMs: 5_000,
   discardBytes: 1024 ** 2,
-  idleRunnerMs: 60_000,
+  idleConnectionMs: 4_000,
   maxSocketMessageBytes: 64 * 1024 ** 2,
   socketIdleMs: 60 * 60 * 1000,
   socketLingerMs: 5_000,

@@ -15,7 +15,12 @@ import { resolveApp } from './resolve-app.ts';
 import { toRunnerHeaders } from './runner-request-headers.ts';
 import { sendError } from './send-error.ts';
 import { toGatewayError } from './to-gateway-error.ts';
-import type { UpstreamExchange, UpstreamFailure, UpstreamHeaders, UpstreamReceiver } from './upstream-transport.ts';
+import type {
+  UpstreamExchange,
+  UpstreamFailure,
+  UpstreamHeaders,
+  UpstreamReceiver,
+} from './upstream/upstream-transport.ts';
 import { toPublicSlashRedirect } from './slash-redirect.ts';
 
 /**
@@ -54,6 +59,7 @@ export class SyncCall implements UpstreamReceiver {
   #exchange: UpstreamExchange | null = null;
   #body: Buffer | CallerBody | null = null;
   #deadline: Timer | null = null;
+  #headTimer: Timer | null = null;
   #status = 0;
   #verdict: RunnerVerdict | null = null;
   #isPaused = false;
@@ -181,11 +187,13 @@ export class SyncCall implements UpstreamReceiver {
       // HTTP/2 sends a head at once by itself.
       if (call.#phase !== 'answering' || call.#responseBytes > 0 || isHttp2Response(response)) return;
       if (isOpenEnded) response.flushHeaders();
-      else call.#context.clock.setTimer(headDelayMs, () => flushHead(call, true));
+      else call.#headTimer = call.#context.clock.setTimer(headDelayMs, () => flushHead(call, true));
     };
   }
 
   onData(chunk: Buffer): void {
+    this.#headTimer?.cancel();
+    this.#headTimer = null;
     this.#responseBytes += chunk.length;
     this.#context.onStreamed(chunk.length);
     const response = this.#response as NodeJS.WritableStream;
@@ -285,6 +293,7 @@ export class SyncCall implements UpstreamReceiver {
   #settle(outcome: SlotOutcome): void {
     this.#phase = 'over';
     this.#deadline?.cancel();
+    this.#headTimer?.cancel();
     if (this.#body instanceof CallerBody) this.#body.destroy();
     const slot = this.#slot;
     this.#slot = null;

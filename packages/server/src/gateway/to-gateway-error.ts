@@ -1,5 +1,5 @@
 import { LannerError } from '@lanner/protocol';
-import type { UpstreamFailure } from './upstream-transport.ts';
+import type { UpstreamFailure } from './upstream/upstream-transport.ts';
 
 /** A failed exchange with a runner as the error that its caller gets (data-plane 2.4). */
 export function toGatewayError({ kind, cause }: UpstreamFailure): LannerError {

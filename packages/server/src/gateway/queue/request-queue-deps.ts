@@ -9,7 +9,7 @@ import type { AppRetryRules } from '../../queue/retry-policy.ts';
 import type { RunnerDriver } from '../../runners/runner-driver.ts';
 import type { Dispatcher, SlotReclaimer, Targets } from '../../scheduler/dispatcher.ts';
 import type { DeliveryStore } from '../../webhooks/delivery-store.ts';
-import type { UpstreamTransport } from '../upstream-transport.ts';
+import type { UpstreamTransport } from '../upstream/upstream-transport.ts';
 import type { Retention } from './sweep-results.ts';
 
 /** What the queue works with. */

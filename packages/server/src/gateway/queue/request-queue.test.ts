@@ -13,7 +13,7 @@ import { createSqliteRequestStore } from '../../queue/sqlite-request-store.ts';
 import { createSqliteDeliveryStore } from '../../webhooks/sqlite-delivery-store.ts';
 import { InMemoryDriver } from '../../runners/testing/in-memory-driver.ts';
 import type { Slot, SlotOutcome, SlotRequest } from '../../scheduler/dispatcher.ts';
-import type { UpstreamTransport } from '../upstream-transport.ts';
+import type { UpstreamTransport } from '../upstream/upstream-transport.ts';
 import { RequestQueue } from './request-queue.ts';
 import { defaultRetention } from './sweep-results.ts';
 

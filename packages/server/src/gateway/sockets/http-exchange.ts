@@ -6,7 +6,12 @@ import { cancelOnRunner } from '../cancel-on-runner.ts';
 import { decideSlotOutcome } from '../decide-slot-outcome.ts';
 import { toErrorAnswer } from '../send-error.ts';
 import { toGatewayError } from '../to-gateway-error.ts';
-import type { UpstreamExchange, UpstreamFailure, UpstreamHeaders, UpstreamReceiver } from '../upstream-transport.ts';
+import type {
+  UpstreamExchange,
+  UpstreamFailure,
+  UpstreamHeaders,
+  UpstreamReceiver,
+} from '../upstream/upstream-transport.ts';
 import { endMessage, piecesOf, startMessage } from './http-messages.ts';
 import type { OpenedSocket } from './socket-session.ts';
 

@@ -8,13 +8,14 @@ import { decideSlotOutcome } from '../decide-slot-outcome.ts';
 import { writeRawHead } from '../raw-answer.ts';
 import { withoutQueryToken } from '../read-credential.ts';
 import { toRunnerHeaders } from '../runner-request-headers.ts';
-import { toFailureKind } from '../to-failure-kind.ts';
+
 import { toGatewayError } from '../to-gateway-error.ts';
 import { closeCodes, type CloseCode } from './frames.ts';
 import { toUpgradeHeaders } from './handshake-headers.ts';
 import { isBlindToRefusals } from './refuse-in-band.ts';
 import { SocketRelay } from './socket-relay.ts';
 import type { OpenedSocket, ServeSocket, SocketEvents, SocketSession } from './socket-session.ts';
+import { toHandshakeFailure } from './to-handshake-failure.ts';
 import { ownProtocol } from './token-protocol.ts';
 
 /**
@@ -45,7 +46,7 @@ class RunSocket implements SocketSession {
   }
 
   onFailure(cause: unknown): void {
-    this.#refuse(toGatewayError({ kind: toFailureKind(cause), cause }), { kind: 'connection-failed' });
+    this.#refuse(toGatewayError({ kind: toHandshakeFailure(cause), cause }), { kind: 'connection-failed' });
   }
 
   onJoin(answer: IncomingMessage, app: Duplex, appHead: Buffer): void {
