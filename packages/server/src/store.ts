@@ -42,6 +42,8 @@ import type { PayloadStore } from './queue/payload-store.ts';
 import type { RequestStore } from './queue/request-store.ts';
 import { createSqlitePayloadStore } from './queue/sqlite-payload-store.ts';
 import { createSqliteRequestStore } from './queue/sqlite-request-store.ts';
+import type { RunnerStore } from './runners/runner-store.ts';
+import { createSqliteRunnerStore } from './runners/sqlite-runner-store.ts';
 import type { DeliveryStore } from './webhooks/delivery-store.ts';
 import { openSigningKeys, type SigningKeys } from './webhooks/signing-keys.ts';
 import { createSqliteDeliveryStore } from './webhooks/sqlite-delivery-store.ts';
@@ -99,6 +101,7 @@ export interface Store {
   deliveries: DeliveryStore;
   webhookKeys: SigningKeys;
   workflows: Workflows;
+  runnerStore: RunnerStore;
   /** Commits what is under way and closes the files. Idempotent. */
   close(): Promise<void>;
 }
@@ -157,6 +160,7 @@ export async function createStore(options: StoreOptions): Promise<Store> {
       deliveries: createSqliteDeliveryStore(database),
       webhookKeys: await openSigningKeys({ store: createSqliteWebhookKeyStore(database), box, clock, log }),
       workflows: await createWorkflows({ store: createSqliteWorkflowStore(database), clock }),
+      runnerStore: createSqliteRunnerStore(database),
       blobSweep,
       async close() {
         await blobSweep.stop();

@@ -29,6 +29,7 @@ import { flushLogger, type Logger } from './observe/logger.ts';
 import { createCertificateAuthority } from './ports/certificate-authority.ts';
 import { createPorts } from './ports/create-ports.ts';
 import type { PortHandlers } from './ports/port-handlers.ts';
+import { sweepRunners } from './runners/sweep-runners.ts';
 import { createScheduler } from './scheduler/scheduler.ts';
 import { createStore } from './store.ts';
 import type { ProcessDriver } from './runners/process-driver.ts';
@@ -98,7 +99,7 @@ export async function wireServer(parts: {
       caBundlePath: ca.bundlePath,
     },
   });
-  releasers.add(({ graceMs }) => scheduler.stop({ graceMs }));
+  releasers.add(({ graceMs, leaveSupervisor }) => scheduler.stop({ graceMs, runnersEnd: !leaveSupervisor }));
 
   const gateway = createGateway({
     targets: scheduler,
@@ -198,6 +199,9 @@ export async function wireServer(parts: {
   isServing = true;
   begun.resolve();
   store.blobSweep.start();
+  const upkeep = new AbortController();
+  void sweepRunners({ store: store.runnerStore, clock, log }, upkeep.signal);
+  releasers.add(() => upkeep.abort());
   releasers.add(() => void (isServing = false));
   writeRunState(dataDir, {
     pid: process.pid,

@@ -70,6 +70,7 @@ export class EphemeralRuns {
     const identity: RunnerIdentity = {
       runnerId: randomUUID(),
       accountId,
+      environmentName: input.environmentName,
       aliasId: null,
       aliasName: name,
       appName: publicId,

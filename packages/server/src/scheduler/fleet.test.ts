@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { LannerError } from '@lanner/protocol';
 import { testAccount, testCode, track } from './testing/scheduler-harness.ts';
-import { call, callOnce, harness, list, slotOf, states, useScheduler } from './testing/use-scheduler.ts';
+import { call, callOnce, harness, list, listSince, slotOf, states, useScheduler } from './testing/use-scheduler.ts';
 
 const { accountId } = testAccount;
 useScheduler();
@@ -101,12 +101,12 @@ describe('listing runners', () => {
     const endedAtMs = harness.clock.nowMs();
     assert.deepEqual(list(), []);
     assert.deepEqual(
-      list({ endedSinceMs: endedAtMs }).map((view) => [view.state, view.endReason]),
+      (await listSince(endedAtMs)).map((view) => [view.state, view.endReason]),
       [['TERMINATED', 'idle']],
     );
-    assert.deepEqual(list({ endedSinceMs: endedAtMs + 1 }), []);
+    assert.deepEqual(await listSince(endedAtMs + 1), []);
     await harness.clock.advance(24 * 3_600_000 + 1);
-    assert.deepEqual(list({ endedSinceMs: 0 }), []);
+    assert.deepEqual(await listSince(0), []);
   });
 
   it('explains decisions', async () => {

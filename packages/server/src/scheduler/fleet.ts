@@ -81,7 +81,12 @@ export interface Fleet {
       machineTypes: string[];
     };
   }): Promise<EphemeralRun>;
-  listRunners(accountId: string, filter: { aliasName?: string; endedSinceMs?: number }): RunnerView[];
+  /** Live ones, and starts that are held back. From memory. */
+  listRunners(accountId: string, filter: { aliasName?: string }): RunnerView[];
+  /** Those, and then the ones that ended at or after the moment: a day ago at most, the latest 2,000. */
+  listRunnersSince(accountId: string, filter: { aliasName?: string; endedSinceMs: number }): Promise<RunnerView[]>;
+  /** A runner that lives, or ended within the last day; null when the account has none of that id. */
+  findRunner(accountId: string, runnerId: string): Promise<RunnerView | null>;
   /** Graceful. Throws `runner_not_found`. */
   stopRunner(accountId: string, runnerId: string, replaceFirst: boolean): Promise<void>;
   /** Throws `runner_not_found`. */

@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { LogLine } from './fleet.ts';
 import { testAccount, track } from './testing/scheduler-harness.ts';
-import { call, callOnce, codeOf, harness, list, slotOf, states, useScheduler } from './testing/use-scheduler.ts';
+import {
+  call,
+  callOnce,
+  codeOf,
+  harness,
+  list,
+  listSince,
+  slotOf,
+  states,
+  useScheduler,
+} from './testing/use-scheduler.ts';
 
 const { accountId } = testAccount;
 useScheduler();
@@ -162,9 +172,7 @@ describe('a rollout', () => {
     );
     assert.equal(harness.scheduler.isRolling(aliasId), false);
     assert.deepEqual(
-      list({ endedSinceMs: 0 })
-        .filter((view) => view.state === 'TERMINATED')
-        .map((view) => view.replacement),
+      (await listSince(0)).filter((view) => view.state === 'TERMINATED').map((view) => view.replacement),
       ['DID_REPLACE', 'DID_REPLACE'],
     );
   });

@@ -8,7 +8,7 @@ export function toServingIdentity(input: {
   accountId: string;
   ownerNickname: string;
   aliasName: string;
-  revision: { revisionId: string; code: CodeSpec };
+  revision: { revisionId: string; environmentName: string; code: CodeSpec };
   machineType: string | undefined;
   startReason: string;
   port?: number | null;
@@ -18,6 +18,7 @@ export function toServingIdentity(input: {
     ...{ runnerId, accountId, aliasName, startReason },
     aliasId: `${accountId}/${aliasName}`,
     appName: `${ownerNickname}/${aliasName}`,
+    environmentName: revision.environmentName,
     revisionId: revision.revisionId,
     machineType: input.machineType ?? 'XS',
     graceMs: toGraceMs(revision.code),

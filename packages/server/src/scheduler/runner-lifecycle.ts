@@ -13,9 +13,9 @@ import type { Logger } from 'pino';
 import type { Keys } from '../auth/keys.ts';
 import type { RunnerLogs } from '../observe/runner-logs.ts';
 import type { RunnerDriver } from '../runners/runner-driver.ts';
-import type { EndedRunners } from './ended-runners.ts';
 import type { LogLine } from './fleet.ts';
 import { labelLine } from './line-owner.ts';
+import type { RunnerHistory } from './runner-history.ts';
 import { Runner, type RunnerIdentity } from './runner.ts';
 
 /** The target a runner works for, as its lifecycle sees it. */
@@ -38,7 +38,7 @@ export interface LifecycleDeps {
   clock: Clock;
   log: Logger;
   runnerLogs: RunnerLogs;
-  ended: EndedRunners;
+  history: Pick<RunnerHistory, 'began' | 'ended'>;
 }
 
 /** What must be gathered before a runner can start; rejections end the runner with that error. */
@@ -89,6 +89,7 @@ export class RunnerLifecycle {
     const runner = new Runner(identity, this.#deps.clock.nowMs(), capacity);
     const entry: Entry = { runner, owner, drainTimer: null, launched: false };
     this.#entries.set(identity.runnerId, entry);
+    this.#deps.history.began(runner);
     void this.#start(entry, prepare);
     return runner;
   }
@@ -101,6 +102,7 @@ export class RunnerLifecycle {
     runner.everServed = true;
     runner.hadWork = true;
     this.#entries.set(identity.runnerId, { runner, owner, drainTimer: null, launched: true });
+    this.#deps.history.began(runner);
     if (snapshot.phase === 'ready') {
       runner.reportedReady = true;
       runner.readyAtMs = snapshot.readyAtMs ?? snapshot.startedAtMs;
@@ -267,7 +269,7 @@ export class RunnerLifecycle {
     runner.exit = exit;
     runner.endReason ??= exit.reason;
     runner.endedAtMs = this.#deps.clock.nowMs();
-    this.#deps.ended.add(runner);
+    this.#deps.history.ended(runner);
     this.#deps.keys.revokeRunnerKey(runner.runnerId).catch((error: unknown) => {
       this.#deps.log.error({ err: error, runnerId: runner.runnerId }, 'the key of an ended runner was not revoked');
     });

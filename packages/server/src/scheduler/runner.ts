@@ -26,6 +26,7 @@ const phaseOrder: Record<RunnerPhase, number> = {
 export interface RunnerIdentity {
   runnerId: string;
   accountId: string;
+  environmentName: string;
   /** null for an ephemeral run. */
   aliasId: string | null;
   aliasName: string;

@@ -10,16 +10,17 @@ import type { ChangeFeed } from '../lib/change-feed.ts';
 import type { RunnerLogs } from '../observe/runner-logs.ts';
 import type { ClientHosts } from '../ports/route.ts';
 import type { RunnerDriver } from '../runners/runner-driver.ts';
+import type { RunnerStore } from '../runners/runner-store.ts';
 import { checkTcpPort } from '../runners/tcp-check.ts';
 import type { RecordedDecision } from './decision-history.ts';
 import type { Dispatcher, Slot, SlotReclaimer, SlotRequest, Target, Targets } from './dispatcher.ts';
-import { EndedRunners } from './ended-runners.ts';
 import { EphemeralRuns } from './ephemeral-runs.ts';
 import { FirstRunners } from './first-runners.ts';
 import type { EphemeralRun, Fleet, LogLine, RunnerView } from './fleet.ts';
 import { FollowedApps } from './followed-apps.ts';
 import { Pool, type PoolDeps } from './pool.ts';
 import { createRunnerPreparation, type RunnerSource } from './prepare-runner.ts';
+import { RunnerHistory } from './runner-history.ts';
 import { RunnerLifecycle, type PrepareRequest } from './runner-lifecycle.ts';
 import { toServingIdentity } from './runner-identity.ts';
 import type { RunnerPlatform } from './runner-request.ts';
@@ -36,6 +37,8 @@ export interface SchedulerDeps {
   clock: Clock;
   log: Logger;
   runnerLogs: RunnerLogs;
+  /** Remembers runners, for the listings of those that ended. */
+  runnerStore: RunnerStore;
   /** See PrepareDeps.modeOf. */
   modeOf: (accountId: string, hash: string) => Promise<number | null>;
   platform: {
@@ -59,9 +62,10 @@ export interface Scheduler extends Dispatcher, SlotReclaimer, Targets, Fleet {
   start(): Promise<{ adopted: boolean; keptRunners: number }>;
   /**
    * Refuses and fails waiting requests with `shutting_down`, waits up to `graceMs` for those in flight, and lets go of the
-   * driver without stopping it: its owner does that. Runners live on. Idempotent.
+   * driver without stopping it: its owner does that. Runners live on, unless `runnersEnd`: the owner ends them next, and the
+   * history says so. Idempotent.
    */
-  stop(options: { graceMs: number }): Promise<void>;
+  stop(options: { graceMs: number; runnersEnd?: boolean }): Promise<void>;
   /** The last decisions about an alias that did something, oldest first. */
   explain(aliasId: string): RecordedDecision[];
 }
@@ -78,7 +82,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
 
 class RunnerScheduler implements Scheduler {
   readonly #deps: SchedulerDeps;
-  readonly #ended: EndedRunners;
+  readonly #history: RunnerHistory;
   readonly #lifecycle: RunnerLifecycle;
   readonly #prepare: (source: RunnerSource) => PrepareRequest;
   /** By target id. An app without a pool has no runners and no waiting requests. */
@@ -92,8 +96,8 @@ class RunnerScheduler implements Scheduler {
 
   constructor(deps: SchedulerDeps) {
     this.#deps = deps;
-    this.#ended = new EndedRunners(deps.clock);
-    this.#lifecycle = new RunnerLifecycle({ ...deps, ended: this.#ended });
+    this.#history = new RunnerHistory({ ...deps, store: deps.runnerStore });
+    this.#lifecycle = new RunnerLifecycle({ ...deps, history: this.#history });
     this.#prepare = createRunnerPreparation({ ...deps, machineTypes: deps.machineTypes ?? createMachineTypes() });
     this.#followed = new FollowedApps(deps);
     const { clock } = deps;
@@ -112,8 +116,8 @@ class RunnerScheduler implements Scheduler {
     return this.#started;
   }
 
-  stop(options: { graceMs: number }): Promise<void> {
-    this.#stopped ??= this.#end(options.graceMs);
+  stop(options: { graceMs: number; runnersEnd?: boolean }): Promise<void> {
+    this.#stopped ??= this.#end(options.graceMs, options.runnersEnd ?? false);
     return this.#stopped;
   }
 
@@ -195,7 +199,7 @@ class RunnerScheduler implements Scheduler {
     return this.#runs.start(input);
   }
 
-  listRunners(accountId: string, filter: { aliasName?: string; endedSinceMs?: number }): RunnerView[] {
+  listRunners(accountId: string, filter: { aliasName?: string }): RunnerView[] {
     const seen = new Set<string>();
     const views: RunnerView[] = [];
     const add = (view: RunnerView): void => {
@@ -206,8 +210,23 @@ class RunnerScheduler implements Scheduler {
     };
     for (const pool of this.#pools.values()) if (pool.app.alias.accountId === accountId) pool.views().forEach(add);
     for (const runner of this.#lifecycle.all()) add(toRunnerView(runner, null));
-    if (filter.endedSinceMs !== undefined) this.#ended.list(accountId, filter.endedSinceMs).forEach(add);
     return views;
+  }
+
+  async listRunnersSince(
+    accountId: string,
+    filter: { aliasName?: string; endedSinceMs: number },
+  ): Promise<RunnerView[]> {
+    // In this order, and once each: one that ends meanwhile is listed as live.
+    const live = this.listRunners(accountId, filter);
+    const liveIds = new Set(live.map(({ runnerId }) => runnerId));
+    const ended = await this.#history.list(accountId, filter);
+    return [...live, ...ended.filter(({ runnerId }) => !liveIds.has(runnerId))];
+  }
+
+  async findRunner(accountId: string, runnerId: string): Promise<RunnerView | null> {
+    const live = this.listRunners(accountId, {}).find((runner) => runner.runnerId === runnerId);
+    return live ?? this.#history.find(accountId, runnerId);
   }
 
   async stopRunner(accountId: string, runnerId: string, replaceFirst: boolean): Promise<void> {
@@ -260,7 +279,15 @@ class RunnerScheduler implements Scheduler {
     );
     const adoption = await driver.start();
     const kept = adoption.runners.filter((snapshot) => this.#takeOver(snapshot));
-    await keys.keepOnlyRunnerKeys(new Set([...this.#lifecycle.all()].map((runner) => runner.runnerId)));
+    const ours = [...this.#lifecycle.all()].map((runner) => runner.runnerId);
+    await Promise.all([
+      keys.keepOnlyRunnerKeys(new Set(ours)),
+      // The driver tells the end of every runner that it knows, also of one that is none of ours.
+      this.#history.endedBut(
+        [...ours, ...adoption.runners.map(({ runnerId }) => runnerId)],
+        'lost with its supervisor',
+      ),
+    ]);
     for (const app of apps.all()) if (hasReserve(app)) this.#poolFor(app).evaluate();
     const waiting = early;
     early = null;
@@ -268,15 +295,19 @@ class RunnerScheduler implements Scheduler {
     return { adopted: adoption.adopted, keptRunners: kept.length };
   }
 
-  async #end(graceMs: number): Promise<void> {
+  async #end(graceMs: number, runnersEnd: boolean): Promise<void> {
     for (const pool of this.#pools.values()) pool.close(shuttingDown, { stopRunners: false });
     this.#runs.closeAll(shuttingDown);
     this.#firstRunners.failAll(shuttingDown);
-    await this.#started?.catch(() => undefined);
+    const hasBegun = await this.#started?.then(
+      () => true,
+      () => false,
+    );
     const untilMs = this.#deps.clock.monotonicMs() + graceMs;
     while (this.#inFlight() > 0 && this.#deps.clock.monotonicMs() < untilMs) await this.#deps.clock.sleep(drainCheckMs);
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     this.#lifecycle.close();
+    if (runnersEnd && hasBegun) await this.#history.endedBut([], 'platform stopped');
   }
 
   /** A runner that outlived the previous server serves on when it is what its alias wants now; otherwise it ends. */
@@ -313,6 +344,9 @@ class RunnerScheduler implements Scheduler {
     const isLife = event.type === 'runner.phase' && event.phase !== 'stopping';
     // A start whose answer was lost: the scheduler gave up on it, so it must not go on by itself.
     if (isLife && !this.#lifecycle.get(event.runnerId)) return this.#stopUnknown(event.runnerId);
+    if (event.type === 'runner.exited' && !this.#lifecycle.get(event.runnerId)) {
+      return this.#history.endedUnseen(event.runnerId, event.atMs, event.exit.reason);
+    }
     this.#lifecycle.handleEvent(event);
   }
 

@@ -14,6 +14,7 @@ function readyRunner(capacity: number): Runner {
   const identity = {
     runnerId: `run-${runnerCount}`,
     accountId: 'acc-1',
+    environmentName: 'main',
     aliasId: 'acc-1/hello',
     aliasName: 'hello',
     appName: 'owner/hello',

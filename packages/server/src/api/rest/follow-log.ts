@@ -18,14 +18,14 @@ export async function* followLog(input: {
   sinceMs: number;
   untilMs: number;
   /** Asked before each look, so that the last look sees everything. */
-  hasEnded: () => boolean;
+  hasEnded: () => Promise<boolean>;
   signal: AbortSignal;
 }): AsyncGenerator<LogLine[], void, void> {
   let sinceMs = input.sinceMs;
   // Many lines share a millisecond: those of the newest one that were told are skipped at the next look.
   let toldAtSince = 0;
   for (;;) {
-    const isLast = input.hasEnded() || input.clock.nowMs() > input.untilMs;
+    const isLast = (await input.hasEnded()) || input.clock.nowMs() > input.untilMs;
     const found = await input.read({
       sinceMs,
       ...(Number.isFinite(input.untilMs) ? { untilMs: input.untilMs } : {}),

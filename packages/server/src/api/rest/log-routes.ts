@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { LogLine, RunnerView } from '../../scheduler/fleet.ts';
 import { followLog } from './follow-log.ts';
 import { toLogPage } from './log-page.ts';
-import { findRunner, readLog } from './read-log.ts';
+import { readLog } from './read-log.ts';
 import { toRestAnswer, toValidationError } from './rest-errors.ts';
 import type { RestDeps } from './rest-deps.ts';
 import type { RestContext, RestRoute } from './rest-route.ts';
@@ -67,7 +67,7 @@ export function createLogRoutes(deps: Pick<RestDeps, 'runnerLogs' | 'fleet' | 'c
               clock: deps.clock,
               sinceMs: query.since ?? deps.clock.nowMs() - followLookBackMs,
               untilMs: query.until ?? Infinity,
-              hasEnded: () => hasEnded(findRunner(deps.fleet, accountId, query.job_id)),
+              hasEnded: async () => hasEnded(await deps.fleet.findRunner(accountId, query.job_id)),
               signal: left.signal,
             });
             for await (const lines of batches) {
@@ -109,6 +109,6 @@ function toLogEntry(line: LogLine): Record<string, unknown> {
 }
 
 /** A runner that is not known any more has ended long ago. */
-function hasEnded(runner: RunnerView | undefined): boolean {
-  return runner === undefined || runner.endedAtMs !== null;
+function hasEnded(runner: RunnerView | null): boolean {
+  return runner === null || runner.endedAtMs !== null;
 }

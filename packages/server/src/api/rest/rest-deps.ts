@@ -29,7 +29,7 @@ export interface RestDeps {
   appTokens: Pick<AppTokens, 'create'>;
   appFiles: Omit<AppFiles, 'modeOf'>;
   apps: Pick<Apps, 'getAlias' | 'getRevision'>;
-  fleet: Pick<Fleet, 'listRunners'>;
+  fleet: Pick<Fleet, 'listRunners' | 'findRunner'>;
   runnerLogs: Pick<RunnerLogs, 'read'>;
   machineTypes: Pick<MachineTypes, 'get'>;
   queue: QueueAdministration;

@@ -1,5 +1,4 @@
 import { LannerError } from '@lanner/protocol';
-import { findRunner } from './read-log.ts';
 import type { RestDeps } from './rest-deps.ts';
 import type { RestRoute } from './rest-route.ts';
 import { toTimestamp } from './timestamps.ts';
@@ -11,10 +10,10 @@ export function createRunnerRoutes(deps: Pick<RestDeps, 'fleet'>): RestRoute[] {
       method: 'GET',
       path: '/runners/:runnerId',
       access: 'serverless:runners:read',
-      handle(context) {
+      async handle(context) {
         const runnerId = context.req.param('runnerId') ?? '';
-        const runner = findRunner(deps.fleet, context.var.principal.accountId, runnerId);
-        if (runner === undefined) {
+        const runner = await deps.fleet.findRunner(context.var.principal.accountId, runnerId);
+        if (runner === null) {
           throw new LannerError('runner_not_found', `Runner "${runnerId.slice(0, 200)}" not found in this account.`);
         }
         return context.json({

@@ -31,18 +31,19 @@ const states: Record<RunnerState, State> = {
 export function createRunnerMethods(
   deps: Pick<ControllerDeps, 'apps' | 'environments' | 'fleet' | 'clock'>,
 ): ControllerPart<'listAliasRunners' | 'listRunners' | 'stopRunner' | 'killRunner'> {
-  const list = (
+  const list = async (
     accountId: string,
     aliasName: string | undefined,
     request: { listPending?: boolean | undefined; startTime?: Timestamp | undefined },
-  ): RunnerInfo[] => {
+  ): Promise<RunnerInfo[]> => {
     const nowMs = deps.clock.nowMs();
     const endedSinceMs = decideEndedSince(request.startTime, nowMs);
-    return deps.fleet
-      .listRunners(accountId, {
-        ...(aliasName === undefined ? {} : { aliasName }),
-        ...(endedSinceMs === undefined ? {} : { endedSinceMs }),
-      })
+    const filter = aliasName === undefined ? {} : { aliasName };
+    const runners =
+      endedSinceMs === undefined
+        ? deps.fleet.listRunners(accountId, filter)
+        : await deps.fleet.listRunnersSince(accountId, { ...filter, endedSinceMs });
+    return runners
       .filter((runner) => runner.state !== 'PENDING' || request.listPending !== false)
       .map((runner) => toRunnerInfo(runner, nowMs));
   };
@@ -52,12 +53,12 @@ export function createRunnerMethods(
       const { principal } = rpcCall(context);
       const environmentName = environmentNameOf(request.environmentName);
       await aliasIn(deps, principal.accountId, environmentName, request.alias);
-      return { runners: list(principal.accountId, request.alias, request) };
+      return { runners: await list(principal.accountId, request.alias, request) };
     },
 
     async listRunners(request, context) {
       const { principal } = rpcCall(context);
-      return { runners: list(principal.accountId, undefined, request) };
+      return { runners: await list(principal.accountId, undefined, request) };
     },
 
     async stopRunner(request, context) {

@@ -56,6 +56,13 @@ export function createScriptedFleet(): ScriptedFleet {
     if (runner === undefined) throw new LannerError('runner_not_found', `There is no ${runnerId}.`);
     return runner;
   };
+  const list = (accountId: string, aliasName: string | undefined, endedSinceMs: number): RunnerView[] =>
+    fleet.runners.filter(
+      (runner) =>
+        runner.accountId === accountId &&
+        (aliasName === undefined || runner.aliasName === aliasName) &&
+        (runner.endedAtMs === null || runner.endedAtMs >= endedSinceMs),
+    );
   const fleet: ScriptedFleet = {
     runners: [],
     calls: [],
@@ -87,13 +94,10 @@ export function createScriptedFleet(): ScriptedFleet {
         },
       };
     },
-    listRunners: (accountId, filter) =>
-      fleet.runners.filter(
-        (runner) =>
-          runner.accountId === accountId &&
-          (filter.aliasName === undefined || runner.aliasName === filter.aliasName) &&
-          (runner.endedAtMs === null || (filter.endedSinceMs !== undefined && runner.endedAtMs >= filter.endedSinceMs)),
-      ),
+    listRunners: (accountId, { aliasName }) => list(accountId, aliasName, Infinity),
+    listRunnersSince: async (accountId, { aliasName, endedSinceMs }) => list(accountId, aliasName, endedSinceMs),
+    findRunner: async (accountId, runnerId) =>
+      fleet.runners.find((runner) => runner.accountId === accountId && runner.runnerId === runnerId) ?? null,
     async stopRunner(accountId, runnerId, replaceFirst) {
       find(accountId, runnerId);
       fleet.calls.push(`stop ${runnerId}${replaceFirst ? ' replace first' : ''}`);

@@ -14,6 +14,7 @@ import { createChangeFeed, type ChangeFeed } from '../../lib/change-feed.ts';
 import { createVirtualClock, type VirtualClock } from '../../lib/virtual-clock.ts';
 import type { RunnerLogs } from '../../observe/runner-logs.ts';
 import { InMemoryDriver } from '../../runners/testing/in-memory-driver.ts';
+import { createInMemoryRunnerStore } from '../../runners/testing/in-memory-runner-store.ts';
 import type { SlotRequest } from '../dispatcher.ts';
 import type { LogLine } from '../fleet.ts';
 import { createScheduler, type Scheduler, type SchedulerDeps } from '../scheduler.ts';
@@ -105,6 +106,7 @@ export function createSchedulerHarness(overrides: Partial<SchedulerDeps> = {}): 
         void logs.set(runnerId, [...(logs.get(runnerId) ?? []), line]),
       recent: (runnerId: string, count: number) => (logs.get(runnerId) ?? []).slice(-count),
     } as unknown as RunnerLogs,
+    runnerStore: createInMemoryRunnerStore(),
     modeOf: async () => 0o100644,
     platform: {
       hosts: () => ({

@@ -26,8 +26,12 @@ export async function restartWith(parts: Parameters<typeof createSchedulerHarnes
   await harness.scheduler.start();
 }
 
-export const list = (filter: { aliasName?: string; endedSinceMs?: number } = {}): RunnerView[] =>
+export const list = (filter: { aliasName?: string } = {}): RunnerView[] =>
   harness.scheduler.listRunners(testAccount.accountId, filter);
+
+/** The same, and those that ended at or after the moment. */
+export const listSince = (endedSinceMs: number): Promise<RunnerView[]> =>
+  harness.scheduler.listRunnersSince(testAccount.accountId, { endedSinceMs });
 
 export const states = (): string[] => list().map((view) => view.state);
 
