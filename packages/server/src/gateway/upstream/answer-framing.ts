@@ -33,6 +33,11 @@ export function readAnswerFraming(
   return length === '0' ? none : { kind: 'sized', sizeBytes: Number(length) };
 }
 
+/** True for trailers that speak of the framing, which is over when they come (RFC 9110 6.5.1). */
+export function isAnyFraming(trailers: UpstreamHeaders): boolean {
+  return trailers['content-length'] !== undefined || trailers['transfer-encoding'] !== undefined;
+}
+
 /** True when the app keeps the connection open after this answer (RFC 9112 9.3), as far as it says. */
 export function keepsConnection(minorVersion: string, headers: UpstreamHeaders): boolean {
   const { connection } = headers;

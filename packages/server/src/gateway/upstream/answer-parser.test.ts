@@ -178,6 +178,8 @@ describe('what is no answer', () => {
     ['a chunk line that ends without carriage return', `${inChunks}5\nhello\r\n`],
     ['an endless chunk extension', `${inChunks}5;${'x'.repeat(2000)}`],
     ['a trailer that is none', `${inChunks}0\r\nhello\r\n\r\n`],
+    ['a control character in a chunk extension', `${inChunks}5;a=\0\r\nhello\r\n`],
+    ['a trailer that speaks of the framing', `${inChunks}0\r\ncontent-length: 5\r\n\r\n`],
     ['endless trailers', `${inChunks}0\r\n${'x: y\r\n'.repeat(300)}`],
     ['an endless head', `HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(300)}`],
     ['a head that is too long, all at once', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(1000)}\r\n\r\n`],

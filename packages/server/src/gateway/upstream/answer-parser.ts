@@ -1,4 +1,4 @@
-import { readAnswerFraming, keepsConnection } from './answer-framing.ts';
+import { isAnyFraming, keepsConnection, readAnswerFraming } from './answer-framing.ts';
 import { parseFieldLines } from './field-lines.ts';
 import type { UpstreamHeaders } from './upstream-transport.ts';
 
@@ -19,7 +19,7 @@ export class BadAnswer extends Error {
 type State = 'idle' | 'stopped' | 'head' | 'sized' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailers' | 'until-close';
 
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([^\0-\x08\x0a-\x1f\x7f]*))?$/; // eslint-disable-line no-control-regex
-const chunkSizeLine = /^([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?$/;
+const chunkSizeLine = /^([0-9a-fA-F]{1,12})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/;
 const longestChunkLine = 1024;
 const headEnd = '\r\n\r\n';
 const noTrailers: UpstreamHeaders = {};
@@ -180,7 +180,7 @@ export class AnswerParser {
     if (text === '\r\n') return this.#finish(noTrailers);
     if (!text.endsWith(headEnd)) return;
     const trailers = parseFieldLines(text.slice(0, -headEnd.length).split('\r\n'), 0);
-    if (trailers === null) throw new BadAnswer('a trailer that is not a header field');
+    if (trailers === null || isAnyFraming(trailers)) throw new BadAnswer('a trailer that cannot be one');
     this.#finish(trailers);
   }
 

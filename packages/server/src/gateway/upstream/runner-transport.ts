@@ -30,7 +30,7 @@ interface Connections {
 
 /**
  * The platform's own HTTP/1.1 client for runners: connections are kept per runner, the one used last first, one request at a
- * time on each, as many as there are requests (the slots of a runner bound them). ADR 27 tells why it is our own.
+ * time on each, as many as there are requests (the slots of a runner bound them). ADR 29 tells why it is our own.
  */
 export function createRunnerTransport(options: RunnerTransportOptions): UpstreamTransport {
   const { clock, idleConnectionMs } = options;
