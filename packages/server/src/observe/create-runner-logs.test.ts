@@ -52,7 +52,7 @@ describe('runner logs', () => {
   it('are read newest first, within a range, up to a limit', async () => {
     await using fixture = await createFixture();
     const logs = fixture.open();
-    for (let atMs = 1; atMs <= 10; atMs += 1) logs.append('r1', owner, lineAt(atMs));
+    for (let atMs = 1; atMs <= 10; atMs += 1) logs.append('r1', owner, lineAt(atMs), null);
     const read = async (range: { sinceMs?: number; untilMs?: number; limit: number }): Promise<number[]> =>
       (await logs.read('acc_1', 'r1', range)).map(({ atMs }) => atMs);
     assert.deepEqual(await read({ limit: 3 }), [10, 9, 8]);
@@ -70,8 +70,8 @@ describe('runner logs', () => {
       line: 'ü\n"quoted"',
       labels: { fal_request_id: 'x' },
     };
-    logs.append('r1', owner, line);
-    logs.append('r1', owner, lineAt(6));
+    logs.append('r1', owner, line, null);
+    logs.append('r1', owner, lineAt(6), null);
     assert.deepEqual(await logs.read('acc_1', 'r1', { limit: 10 }), [lineAt(6), line]);
   });
 
@@ -80,7 +80,7 @@ describe('runner logs', () => {
     await fixture.clock.advance(1000);
     const logs = fixture.open({ recentLines: 3 });
     const append = (atMs: number): void =>
-      logs.append('r1', owner, { ...lineAt(atMs), labels: { fal_request_id: atMs % 2 === 0 ? 'even' : 'odd' } });
+      logs.append('r1', owner, { ...lineAt(atMs), labels: { fal_request_id: atMs % 2 === 0 ? 'even' : 'odd' } }, null);
     for (let atMs = 1001; atMs <= 1010; atMs += 1) append(atMs);
     const read = async (sinceMs: number, limit = 100): Promise<number[]> =>
       (await logs.read('acc_1', 'r1', { sinceMs, requestId: 'even', limit })).map(({ atMs }) => atMs);
@@ -93,27 +93,74 @@ describe('runner logs', () => {
   it('survive a restart, and go on behind what was there', async () => {
     await using fixture = await createFixture();
     const before = fixture.open();
-    before.append('r1', owner, lineAt(1));
+    before.append('r1', owner, lineAt(1), null);
     await before.close();
     const after = fixture.open();
     assert.deepEqual(await after.read('acc_1', 'r1', { limit: 10 }), [lineAt(1)]);
-    after.append('r1', owner, lineAt(2));
+    after.append('r1', owner, lineAt(2), null);
     assert.deepEqual(await after.read('acc_1', 'r1', { limit: 10 }), [lineAt(2), lineAt(1)]);
   });
 
   it('skip a line that a crash cut off', async () => {
     await using fixture = await createFixture();
     const logs = fixture.open();
-    logs.append('r1', owner, lineAt(1));
+    logs.append('r1', owner, lineAt(1), null);
     await logs.read('acc_1', 'r1', { limit: 1 });
     await appendFile(join(fixture.directory, 'r1', '00000001.ndjson'), '[2,"user","std');
     assert.deepEqual(await fixture.open().read('acc_1', 'r1', { limit: 10 }), [lineAt(1)]);
   });
 
+  it('that come again after a restart are not written again', async () => {
+    await using fixture = await createFixture();
+    const before = fixture.open({ flushDelayMs: 100 });
+    before.append('r1', owner, lineAt(1), 7);
+    before.append('r1', owner, { ...lineAt(2), labels: { fal_request_id: 'a' } }, 9);
+    before.append('r1', owner, lineAt(3, 'of the platform [1,2]'), null);
+    await fixture.clock.advance(100);
+    await before.written();
+    before.append('r1', owner, lineAt(4), 12);
+    // Killed: what was not written yet comes again, and with it what was.
+    const after = fixture.open();
+    after.append('r1', owner, lineAt(1), 7);
+    after.append('r1', owner, lineAt(2), 9);
+    after.append('r1', owner, lineAt(4), 12);
+    after.append('r1', owner, lineAt(5), 13);
+    const times = async (logs: RunnerLogs): Promise<number[]> =>
+      (await logs.read('acc_1', 'r1', { limit: 10 })).map(({ atMs }) => atMs);
+    assert.deepEqual(await times(after), [5, 4, 3, 2, 1]);
+    after.append('r1', owner, lineAt(6), 14);
+    assert.deepEqual(await times(after), [6, 5, 4, 3, 2, 1]);
+  });
+
+  it('go on behind a line that a crash cut off', async () => {
+    await using fixture = await createFixture();
+    const before = fixture.open();
+    before.append('r1', owner, lineAt(1), 1);
+    await before.close();
+    await appendFile(join(fixture.directory, 'r1', '00000001.ndjson'), '[2,"user","std');
+    const after = fixture.open();
+    after.append('r1', owner, lineAt(2), 2);
+    assert.deepEqual(await after.read('acc_1', 'r1', { limit: 10 }), [lineAt(2), lineAt(1)]);
+  });
+
+  it('tell when the lines so far are written', async () => {
+    await using fixture = await createFixture();
+    const logs = fixture.open({ flushDelayMs: 100 });
+    await logs.written();
+    logs.append('r1', owner, lineAt(1), 1);
+    let isWritten = false;
+    const written = logs.written().then(() => (isWritten = true));
+    await fixture.clock.advance(99);
+    assert.equal(isWritten, false);
+    await fixture.clock.advance(1);
+    await written;
+    assert.ok((await bytesBelow(fixture.directory)) > 0);
+  });
+
   it('belong to their account', async () => {
     await using fixture = await createFixture();
     const logs = fixture.open();
-    logs.append('r1', owner, lineAt(1));
+    logs.append('r1', owner, lineAt(1), null);
     for (const [accountId, runnerId] of [
       ['acc_2', 'r1'],
       ['acc_1', 'r2'],
@@ -130,8 +177,8 @@ describe('runner logs', () => {
   it('are written in the background, together', async () => {
     await using fixture = await createFixture();
     const logs = fixture.open({ flushDelayMs: 100 });
-    logs.append('r1', owner, lineAt(1));
-    logs.append('r1', owner, lineAt(2));
+    logs.append('r1', owner, lineAt(1), null);
+    logs.append('r1', owner, lineAt(2), null);
     await assert.rejects(readdir(fixture.directory));
     await fixture.clock.advance(100);
     await logs.close();
@@ -143,7 +190,7 @@ describe('runner logs', () => {
     await using fixture = await createFixture();
     const logs = fixture.open({ runnerBytes: 8_000 });
     for (let atMs = 1; atMs <= 500; atMs += 1) {
-      logs.append('r1', owner, lineAt(atMs, 'x'.repeat(100)));
+      logs.append('r1', owner, lineAt(atMs, 'x'.repeat(100)), null);
       if (atMs % 10 === 0) await logs.read('acc_1', 'r1', { limit: 1 });
     }
     const bytes = await bytesBelow(fixture.directory);
@@ -156,7 +203,7 @@ describe('runner logs', () => {
     const logs = fixture.open({ totalBytes: 3_000, recentRunners: 2 });
     for (let runner = 1; runner <= 20; runner += 1) {
       for (let atMs = 1; atMs <= 10; atMs += 1)
-        logs.append(`r${runner}`, owner, lineAt(runner * 100 + atMs, 'x'.repeat(50)));
+        logs.append(`r${runner}`, owner, lineAt(runner * 100 + atMs, 'x'.repeat(50)), null);
       await logs.read('acc_1', `r${runner}`, { limit: 1 });
     }
     assert.ok((await bytesBelow(fixture.directory)) <= 3_000);
@@ -167,7 +214,7 @@ describe('runner logs', () => {
   it('have their last lines in memory', async () => {
     await using fixture = await createFixture();
     const logs = fixture.open({ recentLines: 5 });
-    for (let atMs = 1; atMs <= 100; atMs += 1) logs.append('r1', owner, lineAt(atMs));
+    for (let atMs = 1; atMs <= 100; atMs += 1) logs.append('r1', owner, lineAt(atMs), null);
     assert.deepEqual(
       logs.recent('r1', 2).map(({ atMs }) => atMs),
       [99, 100],
@@ -180,8 +227,8 @@ describe('runner logs', () => {
   it('cut endless lines and count the ones that come too fast', async () => {
     await using fixture = await createFixture();
     const logs = fixture.open({ lineLength: 10, pendingBytes: 500 });
-    logs.append('r1', owner, lineAt(1, 'y'.repeat(50)));
-    for (let atMs = 2; atMs <= 100; atMs += 1) logs.append('r1', owner, lineAt(atMs));
+    logs.append('r1', owner, lineAt(1, 'y'.repeat(50)), null);
+    for (let atMs = 2; atMs <= 100; atMs += 1) logs.append('r1', owner, lineAt(atMs), null);
     const lines = await logs.read('acc_1', 'r1', { limit: 1000 });
     assert.match(lines[0]!.line, /dropped \d+ lines/);
     assert.equal(lines.at(-1)!.line, 'yyyyyyyyyy… (cut)');
@@ -191,9 +238,9 @@ describe('runner logs', () => {
   it('ignore lines after close', async () => {
     await using fixture = await createFixture();
     const logs = fixture.open();
-    logs.append('r1', owner, lineAt(1));
+    logs.append('r1', owner, lineAt(1), null);
     await logs.close();
-    logs.append('r1', owner, lineAt(2));
+    logs.append('r1', owner, lineAt(2), null);
     assert.equal((await logs.read('acc_1', 'r1', { limit: 10 })).length, 1);
     assert.equal(fixture.clock.pendingTimers, 0);
   });

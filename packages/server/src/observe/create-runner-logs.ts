@@ -8,6 +8,7 @@ import {
   openRunnerLogFiles,
   readRunnerLines,
   readRunnerLogOwner,
+  type EncodedLine,
   type RunnerLogFiles,
 } from './runner-log-files.ts';
 import { isInRange, type LogRange, type RunnerLogOwner, type RunnerLogs } from './runner-logs.ts';
@@ -52,7 +53,7 @@ interface RunnerEntry {
   recent: LogLine[];
   /** Of lines after this moment none is missing in `recent`. */
   completeAfterMs: number;
-  pending: string[];
+  pending: EncodedLine[];
   pendingBytes: number;
   droppedLines: number;
 }
@@ -73,6 +74,8 @@ export function createRunnerLogs(options: {
   const waiting = new Set<RunnerEntry>();
   let flushTimer: Timer | null = null;
   let writing: Promise<void> = Promise.resolve();
+  /** Ends with the flush that is due. */
+  let nextFlush: PromiseWithResolvers<void> | null = null;
   let isClosed = false;
   let completeAfterMs = clock.nowMs();
   /** Written since the budget was last looked at; the first write looks at once. */
@@ -122,35 +125,36 @@ export function createRunnerLogs(options: {
       .toReversed();
   };
 
-  const enqueue = (entry: RunnerEntry, line: LogLine): void => {
+  const enqueue = (entry: RunnerEntry, line: LogLine, seq: number | null): void => {
     if (entry.pendingBytes >= limits.pendingBytes) {
       entry.droppedLines += 1;
       return;
     }
-    const encoded = encodeLine(line);
+    const encoded = encodeLine(line, seq);
     entry.pending.push(encoded);
-    entry.pendingBytes += encoded.length;
+    entry.pendingBytes += encoded.text.length;
     waiting.add(entry);
+    nextFlush ??= Promise.withResolvers();
     flushTimer ??= clock.setTimer(limits.flushDelayMs, () => void flush());
   };
 
   const writeEntry = async (entry: RunnerEntry): Promise<void> => {
     if (entry.droppedLines > 0) {
       const line = `Lanner dropped ${entry.droppedLines} lines here: they came faster than the disk takes them.`;
-      entry.pending.push(encodeLine({ atMs: clock.nowMs(), source: 'bridge', level: 'warning', line }));
+      entry.pending.push(encodeLine({ atMs: clock.nowMs(), source: 'bridge', level: 'warning', line }, null));
       entry.droppedLines = 0;
     }
-    const text = entry.pending.join('');
+    const lines = entry.pending;
     entry.pending = [];
     entry.pendingBytes = 0;
-    if (text === '') return;
-    await entry.files.append(text);
-    unweighedBytes += text.length;
+    unweighedBytes += await entry.files.append(lines);
   };
 
   const flush = (): Promise<void> => {
     flushTimer?.cancel();
     flushTimer = null;
+    const due = nextFlush;
+    nextFlush = null;
     writing = writing.then(async () => {
       const batch = [...waiting];
       waiting.clear();
@@ -163,11 +167,12 @@ export function createRunnerLogs(options: {
         log.error({ err: error }, 'old runner logs could not be removed'),
       );
     });
+    if (due) void writing.then(due.resolve);
     return writing;
   };
 
   return {
-    append(runnerId, owner, line) {
+    append(runnerId, owner, line, seq) {
       if (isClosed || !folderPattern.test(runnerId)) return;
       const kept =
         line.line.length <= limits.lineLength
@@ -175,8 +180,10 @@ export function createRunnerLogs(options: {
           : { ...line, line: `${line.line.slice(0, limits.lineLength)}… (cut)` };
       const entry = entryOf(runnerId, owner);
       remember(entry, kept);
-      enqueue(entry, kept);
+      enqueue(entry, kept, seq);
     },
+
+    written: () => nextFlush?.promise ?? writing,
 
     recent(runnerId, lineCount) {
       const lines = runners.get(runnerId)?.recent ?? [];

@@ -8,8 +8,17 @@ import { isInRange, type LogRange, type RunnerLogOwner } from './runner-logs.ts'
  * full a new one begins, and the oldest goes when there are too many.
  */
 export interface RunnerLogFiles {
-  /** Appends encoded lines. Rejects when the disk refuses. */
-  append(encodedLines: string): Promise<void>;
+  /**
+   * Appends lines, less those that an earlier process has written already. Resolves with the bytes that were added; rejects when
+   * the disk refuses.
+   */
+  append(lines: readonly EncodedLine[]): Promise<number>;
+}
+
+/** One line as it is stored, with its line feed, and the number of the event that brought it. */
+export interface EncodedLine {
+  text: string;
+  seq: number | null;
 }
 
 export interface RunnerLogFilesOptions {
@@ -26,43 +35,59 @@ const segmentPattern = /^\d{8}\.ndjson$/;
 /** Opens (and creates at the first append) the folder of one runner; carries on where an earlier process stopped. */
 export function openRunnerLogFiles(options: RunnerLogFilesOptions): RunnerLogFiles {
   const { directory, owner, segmentBytes, segmentCount } = options;
-  let current: { path: string; number: number; bytes: number } | null = null;
+  let current: Segment | null = null;
+  /** Of the lines that are written. */
+  let lastSeq: number | null = null;
 
-  const open = async (): Promise<{ path: string; number: number; bytes: number }> => {
+  const open = async (): Promise<Segment> => {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await writeFile(join(directory, ownerFile), JSON.stringify(owner), { mode: 0o600 });
     const newest = (await listSegments(directory)).at(-1);
     if (newest === undefined) return segment(1);
     const path = join(directory, newest);
+    const text = await readFile(path, 'utf8');
+    lastSeq ??= findLastSeq(text);
+    // A crash may have cut the last line off; what follows must not hang on to it.
+    if (text !== '' && !text.endsWith('\n')) await appendFile(path, '\n');
     return { path, number: Number.parseInt(newest, 10), bytes: (await stat(path)).size };
   };
 
-  const segment = (number: number): { path: string; number: number; bytes: number } => ({
+  const segment = (number: number): Segment => ({
     path: join(directory, `${String(number).padStart(8, '0')}.ndjson`),
     number,
     bytes: 0,
   });
 
   return {
-    async append(encodedLines) {
+    async append(lines) {
       current ??= await open();
+      const fresh = lines.filter(({ seq }) => seq === null || lastSeq === null || seq > lastSeq);
+      if (fresh.length === 0) return 0;
       if (current.bytes >= segmentBytes) {
         current = segment(current.number + 1);
         for (const old of (await listSegments(directory)).slice(0, -(segmentCount - 1))) {
           await rm(join(directory, old), { force: true });
         }
       }
-      const size = Buffer.byteLength(encodedLines);
+      const bytes = Buffer.from(fresh.map(({ text }) => text).join(''));
       try {
-        await appendFile(current.path, encodedLines, { mode: 0o600 });
+        await appendFile(current.path, bytes, { mode: 0o600 });
       } catch (error) {
         // The folder may have been cleared away to make room; begin anew next time.
         current = null;
         throw error;
       }
-      current.bytes += size;
+      current.bytes += bytes.length;
+      lastSeq = fresh.findLast(({ seq }) => seq !== null)?.seq ?? lastSeq;
+      return bytes.length;
     },
   };
+}
+
+interface Segment {
+  path: string;
+  number: number;
+  bytes: number;
 }
 
 /** Whose runner a folder holds; null when there is no such folder. */
@@ -102,9 +127,22 @@ export async function listSegments(directory: string): Promise<string[]> {
   return names.filter((name) => segmentPattern.test(name)).sort();
 }
 
-/** One line as it is stored, with its line feed. */
-export function encodeLine({ atMs, source, level, line, labels }: LogLine): string {
-  return `${JSON.stringify(labels === undefined ? [atMs, source, level, line] : [atMs, source, level, line, labels])}\n`;
+/** A line is an array: time, source, level, text, labels or null, number of its event; what is null at the end is left out. */
+export function encodeLine({ atMs, source, level, line, labels }: LogLine, seq: number | null): EncodedLine {
+  const fields: unknown[] = [atMs, source, level, line];
+  if (labels !== undefined || seq !== null) fields.push(labels ?? null);
+  if (seq !== null) fields.push(seq);
+  return { text: `${JSON.stringify(fields)}\n`, seq };
+}
+
+/** Number of the last line that has one. */
+function findLastSeq(text: string): number | null {
+  const encoded = text.split('\n');
+  for (let index = encoded.length - 1; index >= 0; index -= 1) {
+    const seq = /,(\d+)\]$/.exec(encoded[index]!)?.[1];
+    if (seq !== undefined && decodeLine(encoded[index]!) !== null) return Number(seq);
+  }
+  return null;
 }
 
 /** Null for what a crash left unfinished. */
@@ -116,9 +154,9 @@ function decodeLine(encoded: string): LogLine | null {
       LogLine['source'],
       LogLine['level'],
       string,
-      Record<string, string> | undefined,
+      Record<string, string> | null | undefined,
     ];
-    return { atMs, source, level, line, ...(labels === undefined ? {} : { labels }) };
+    return { atMs, source, level, line, ...(labels ? { labels } : {}) };
   } catch {
     return null;
   }

@@ -63,7 +63,8 @@ class SupervisorDriver implements ProcessDriver {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #supervisor: SupervisorProcess;
-  readonly #listeners = new Set<(event: SupervisorEvent) => void>();
+  /** And what is waited for before events are acknowledged. */
+  readonly #listeners = new Map<(event: SupervisorEvent) => void, (() => Promise<void>) | undefined>();
   /** Runners whose end has not been told yet. */
   readonly #liveRunners = new Set<string>();
   readonly #stopping = new AbortController();
@@ -159,8 +160,8 @@ class SupervisorDriver implements ProcessDriver {
     return this.#link().status();
   }
 
-  onEvent(listener: (event: SupervisorEvent) => void): () => void {
-    this.#listeners.add(listener);
+  onEvent(listener: (event: SupervisorEvent) => void, kept?: () => Promise<void>): () => void {
+    this.#listeners.set(listener, kept);
     return () => void this.#listeners.delete(listener);
   }
 
@@ -302,7 +303,7 @@ class SupervisorDriver implements ProcessDriver {
   }
 
   #tell(event: SupervisorEvent): void {
-    for (const listener of [...this.#listeners]) {
+    for (const listener of [...this.#listeners.keys()]) {
       try {
         listener(event);
       } catch (error) {
@@ -320,6 +321,7 @@ class SupervisorDriver implements ProcessDriver {
         await this.#clock.sleep(acknowledgeMs, this.#stopping.signal).catch(() => undefined);
         if (session !== this.#session) continue;
         const seq = this.#lastSeq;
+        await Promise.all(Array.from(this.#listeners.values(), (kept) => kept?.()));
         await session.link.acknowledge({ bootId: session.status.bootId, seq });
         if (session === this.#session) this.#ackedSeq = seq;
       }

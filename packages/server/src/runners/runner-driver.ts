@@ -55,8 +55,12 @@ export interface RunnerDriver {
   /** Changes when whatever executes attempts was replaced, and every attempt with it is gone; null without any. */
   readonly generation: string | null;
   status(): Promise<SupervisorStatus>;
-  /** Events in order, each exactly once after `start`. Returns a function that unsubscribes. */
-  onEvent(listener: (event: SupervisorEvent) => void): () => void;
+  /**
+   * Events in order, each exactly once after `start`. Returns a function that unsubscribes.
+   * @param kept waited for before the events so far are acknowledged, after which no later server gets them again. For a listener
+   *   whose work on them does not outlive this process at once.
+   */
+  onEvent(listener: (event: SupervisorEvent) => void, kept?: () => Promise<void>): () => void;
 }
 
 /** What `start` found. */

@@ -168,17 +168,19 @@ export class RunnerLifecycle {
         }
         return;
       case 'runner.log': {
-        const { atMs, source, level, line, labels } = event;
-        this.#appendLog(entry, labelLine(runner, { atMs, source, level, line, ...(labels ? { labels } : {}) }));
+        const { atMs, source, level, line, labels, seq } = event;
+        this.#appendLog(entry, labelLine(runner, { atMs, source, level, line, ...(labels ? { labels } : {}) }), seq);
         return;
       }
       case 'runner.log-gap':
-        this.#appendLog(entry, {
-          atMs: event.atMs,
-          source: 'bridge',
-          level: 'warning',
-          line: `${event.droppedLines} lines of output were dropped: the runner printed more than its limit.`,
-        });
+        this.#appendLog(
+          entry,
+          {
+            ...{ atMs: event.atMs, source: 'bridge', level: 'warning' },
+            line: `${event.droppedLines} lines of output were dropped: the runner printed more than its limit.`,
+          },
+          event.seq,
+        );
         return;
       case 'runner.result':
         owner.onResult?.(runner, event.result);
@@ -254,9 +256,9 @@ export class RunnerLifecycle {
     }
   }
 
-  #appendLog(entry: Entry, line: LogLine): void {
+  #appendLog(entry: Entry, line: LogLine, seq: number): void {
     const { accountId, appName, revisionId, runnerId } = entry.runner.identity;
-    this.#deps.runnerLogs.append(runnerId, { accountId, appName, revisionId }, line);
+    this.#deps.runnerLogs.append(runnerId, { accountId, appName, revisionId }, line, seq);
     entry.owner.onLog?.(entry.runner, line);
   }
 

@@ -263,18 +263,22 @@ class RunnerScheduler implements Scheduler {
   }
 
   async #begin(): Promise<{ adopted: boolean; keptRunners: number }> {
-    const { apps, keys, driver } = this.#deps;
+    const { apps, keys, driver, runnerLogs } = this.#deps;
     const unfollow = await this.#followed.follow({
       changed: (aliasId) => this.#followAlias(aliasId),
       deleted: (alias) => this.#onDeleted(alias),
     });
     // Events that arrive before the runners they speak of are known wait here.
     let early: SupervisorEvent[] | null = [];
+    const begun = Promise.withResolvers<void>();
     this.#unsubscribe.push(
-      driver.onEvent((event) => {
-        if (early) early.push(event);
-        else this.#onEvent(event);
-      }),
+      driver.onEvent(
+        (event) => {
+          if (early) early.push(event);
+          else this.#onEvent(event);
+        },
+        () => begun.promise.then(() => runnerLogs.written()),
+      ),
       unfollow,
     );
     const adoption = await driver.start();
@@ -292,6 +296,7 @@ class RunnerScheduler implements Scheduler {
     const waiting = early;
     early = null;
     for (const event of waiting) this.#onEvent(event);
+    begun.resolve();
     return { adopted: adoption.adopted, keptRunners: kept.length };
   }
 
