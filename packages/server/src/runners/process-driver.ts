@@ -53,6 +53,7 @@ const acknowledgeMs = 20;
 const firstRetryMs = 100;
 const longestRetryMs = 5_000;
 const defaultEndGraceMs = 5_000;
+const keptAtOnce = (): Promise<void> => Promise.resolve();
 
 /** Runners as processes of this machine, owned by its supervisor. */
 export function createProcessDriver(settings: ProcessDriverSettings): ProcessDriver {
@@ -64,7 +65,7 @@ class SupervisorDriver implements ProcessDriver {
   readonly #log: Logger;
   readonly #supervisor: SupervisorProcess;
   /** And what is waited for before events are acknowledged. */
-  readonly #listeners = new Map<(event: SupervisorEvent) => void, (() => Promise<void>) | undefined>();
+  readonly #listeners = new Map<(event: SupervisorEvent) => void, () => Promise<void>>();
   /** Runners whose end has not been told yet. */
   readonly #liveRunners = new Set<string>();
   readonly #stopping = new AbortController();
@@ -160,7 +161,7 @@ class SupervisorDriver implements ProcessDriver {
     return this.#link().status();
   }
 
-  onEvent(listener: (event: SupervisorEvent) => void, kept?: () => Promise<void>): () => void {
+  onEvent(listener: (event: SupervisorEvent) => void, kept = keptAtOnce): () => void {
     this.#listeners.set(listener, kept);
     return () => void this.#listeners.delete(listener);
   }
@@ -321,7 +322,7 @@ class SupervisorDriver implements ProcessDriver {
         await this.#clock.sleep(acknowledgeMs, this.#stopping.signal).catch(() => undefined);
         if (session !== this.#session) continue;
         const seq = this.#lastSeq;
-        await Promise.all(Array.from(this.#listeners.values(), (kept) => kept?.()));
+        await Promise.all(Array.from(this.#listeners.values(), (kept) => kept()));
         await session.link.acknowledge({ bootId: session.status.bootId, seq });
         if (session === this.#session) this.#ackedSeq = seq;
       }
