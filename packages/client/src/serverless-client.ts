@@ -1,14 +1,5 @@
 import { AppCalls } from './calls/app-calls.ts';
-import type {
-  CallResult,
-  InvokeOptions,
-  QueuedRequest,
-  RunOptions,
-  StatusOptions,
-  SubmitOptions,
-  SubscribeOptions,
-} from './calls/call-types.ts';
-import type { RequestStatus } from './calls/request-state.ts';
+import { CallingClient } from './calls/calling-client.ts';
 import type { AppReference } from './deploy/app-reference.ts';
 import type { DeployOptions, Deployment, RunReferenceOptions } from './deploy/deploy-types.ts';
 import type { Deployer } from './deploy/deployer.ts';
@@ -32,7 +23,6 @@ import { processEnvironment } from './resolve/process-environment.ts';
 import { createLoginRenewal } from './resolve/renew-login.ts';
 import { createSettings } from './resolve/settings.ts';
 import { createTeamLookup } from './resolve/team.ts';
-import type { CallOptions } from './transport/call-options.ts';
 import { GrpcConnection } from './transport/grpc-connection.ts';
 import { HttpClient } from './transport/http-client.ts';
 import { createFetchTransport, type Fetch } from './transport/http-transport.ts';
@@ -74,7 +64,7 @@ export interface ServerlessClientOptions {
  * console.log(deployment.urls.sync['/']);
  * ```
  */
-export class ServerlessClient {
+export class ServerlessClient extends CallingClient {
   readonly apps: AppsNamespace;
   readonly runners: RunnersNamespace;
   readonly keys: KeysNamespace;
@@ -88,19 +78,20 @@ export class ServerlessClient {
   readonly accounts: AccountsNamespace;
   readonly #rpc: GrpcConnection;
   readonly #http: HttpClient;
-  readonly #calls: AppCalls;
   readonly #deployer: () => Promise<Deployer>;
 
   constructor(options: ServerlessClientOptions = {}) {
     const environment = options.environment ?? processEnvironment();
     const transport = options.fetch ? createFetchTransport(options.fetch) : createNodeTransport(environment);
     const settings = createSettings(options, environment, createLoginRenewal(transport));
-    const teamUserId = createTeamLookup(settings, () => this.#http);
+    const teamUserId = createTeamLookup(settings, () => http);
+    const http = new HttpClient(settings, teamUserId, transport);
+    const storage = new StorageNamespace(settings, http, openFile);
+    super(new AppCalls(settings, http, storage));
+    this.#http = http;
     this.#rpc = new GrpcConnection(settings, teamUserId);
-    this.#http = new HttpClient(settings, teamUserId, transport);
-    this.storage = new StorageNamespace(settings, this.#http, openFile);
-    this.files = new FilesNamespace(settings, this.#http);
-    this.#calls = new AppCalls(settings, this.#http, this.storage);
+    this.storage = storage;
+    this.files = new FilesNamespace(settings, http);
     // Most programs deploy nothing: what that needs is loaded with the first deploy.
     this.#deployer = async () => {
       const { Deployer: Loaded } = await import('./deploy/deployer.ts');
@@ -146,110 +137,6 @@ export class ServerlessClient {
    */
   async runReference<Result = unknown>(reference: AppReference, options: RunReferenceOptions = {}): Promise<Result> {
     return (await this.#deployer()).run<Result>(reference, options);
-  }
-
-  /**
-   * Calls an app and waits for its answer. Never repeated.
-   *
-   * @example
-   * ```ts
-   * const { data } = await client.run<{ message: string }>('me/my-app', { input: { name: 'Ada' } });
-   * console.log(data.message);
-   * ```
-   */
-  run<Output = unknown, Input = unknown>(appId: string, options: RunOptions<Input> = {}): Promise<CallResult<Output>> {
-    return this.#calls.run<Output, Input>(appId, options);
-  }
-
-  /**
-   * Calls a streaming endpoint (default `/stream`) and yields its events as they come.
-   *
-   * @example
-   * ```ts
-   * for await (const event of client.stream<{ n: number }>('me/my-app', { path: '/count', input: {} })) {
-   *   console.log(event.n);
-   * }
-   * ```
-   */
-  stream<Event = unknown, Input = unknown>(
-    appId: string,
-    options: InvokeOptions<Input> = {},
-  ): AsyncGenerator<Event, void, undefined> {
-    return this.#calls.stream<Event, Input>(appId, options);
-  }
-
-  /**
-   * Puts a request into the queue.
-   *
-   * @example
-   * ```ts
-   * const request = await client.submit<{ message: string }>('me/my-app', { input: { name: 'Ada' } });
-   * console.log(request.requestId, (await request.status()).status);
-   * ```
-   */
-  submit<Output = unknown, Input = unknown>(
-    appId: string,
-    options: SubmitOptions<Input> = {},
-  ): Promise<QueuedRequest<Output>> {
-    return this.#calls.submit<Output, Input>(appId, options);
-  }
-
-  /**
-   * Puts a request into the queue and waits for its result. A signal or timeout cancels the request.
-   *
-   * @example
-   * ```ts
-   * const { data } = await client.subscribe<{ message: string }>('me/my-app', {
-   *   input: { name: 'Ada' },
-   *   logs: true,
-   *   onStatus: ({ status }) => console.log(status),
-   * });
-   * console.log(data.message);
-   * ```
-   */
-  subscribe<Output = unknown, Input = unknown>(
-    appId: string,
-    options: SubscribeOptions<Input> = {},
-  ): Promise<CallResult<Output>> {
-    return this.#calls.subscribe<Output, Input>(appId, options);
-  }
-
-  /**
-   * Where a queued request stands.
-   *
-   * @example
-   * ```ts
-   * const status = await client.status('me/my-app', 'request-id', { logs: true });
-   * if (status.status === 'IN_QUEUE') console.log(status.queuePosition);
-   * ```
-   */
-  status(appId: string, requestId: string, options: StatusOptions = {}): Promise<RequestStatus> {
-    return this.#calls.status(appId, requestId, options);
-  }
-
-  /**
-   * The result of a completed request.
-   *
-   * @example
-   * ```ts
-   * const { data } = await client.result<{ message: string }>('me/my-app', 'request-id');
-   * console.log(data.message);
-   * ```
-   */
-  result<Output = unknown>(appId: string, requestId: string, options: CallOptions = {}): Promise<CallResult<Output>> {
-    return this.#calls.result<Output>(appId, requestId, options);
-  }
-
-  /**
-   * Cancels a queued request.
-   *
-   * @example
-   * ```ts
-   * await client.cancel('me/my-app', 'request-id');
-   * ```
-   */
-  cancel(appId: string, requestId: string, options: CallOptions = {}): Promise<void> {
-    return this.#calls.cancel(appId, requestId, options);
   }
 
   /**
