@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { ensurePythonEnv } from '../../scripts/python-env.ts';
 import { abortWhenHanging, endedHanging } from './exit-hang.ts';
 
@@ -117,7 +117,7 @@ function runOnce(command: string, args: string[], env: NodeJS.ProcessEnv, option
 /** The environment of a newcomer's shell: nothing of fal or Lanner in it. */
 export function bareEnvironment(home: string): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
-    ([name]) => !/^(FAL_|LANNER_|ISOLATE_|NODE_(?!EXTRA)|https?_proxy|no_proxy)/i.test(name),
+    ([name]) => !/^(FAL_|LANNER_|ISOLATE_|CONDA_|MAMBA_|NODE_(?!EXTRA)|https?_proxy|no_proxy)/i.test(name),
   );
   return { ...Object.fromEntries(kept), HOME: home, FAL_HOME_DIR: join(home, '.fal'), NO_COLOR: '1', COLUMNS: '200' };
 }
@@ -157,6 +157,8 @@ export interface PlatformOptions {
   mode?: 'path' | 'domain';
   /** User (and group) the server runs as; default ours. */
   uid?: number;
+  /** Folder of programs that it finds before all others. */
+  programs?: string;
 }
 
 /** Characters of a server's output that errors may quote. */
@@ -170,7 +172,11 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
   const owner = 'acme';
   const bare = bareEnvironment(home);
   const pythonEnv = await ensurePythonEnv();
-  bare['PATH'] = `${pythonEnv.bin}:${bare['PATH'] ?? ''}`;
+  bare['PATH'] = [
+    ...(options.programs === undefined ? [] : [options.programs]),
+    pythonEnv.bin,
+    bare['PATH'] ?? '',
+  ].join(delimiter);
   let ports = ['--port', '0', '--http-port', '0'];
   let server: ChildProcess | undefined;
   let said = '';

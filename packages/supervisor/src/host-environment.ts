@@ -1,5 +1,5 @@
 /** Variables that find programs. */
-const hostNames = ['PATH', 'HOME', 'PYENV_ROOT', 'LANG'];
+const hostNames = ['PATH', 'HOME', 'PYENV_ROOT', 'LANG', 'MAMBA_EXE', 'CONDA_EXE'];
 
 /**
  * Variables that a build may see: where packages come from and how to get there. An sdist's code can read them, so an
@@ -18,6 +18,9 @@ const buildNames = [
   'PIP_INDEX_URL',
   'PIP_CERT',
   'PIP_FIND_LINKS',
+  'CONDA_CHANNEL_ALIAS',
+  'MAMBA_CHANNEL_ALIAS',
+  'CONDA_OVERRIDE_CUDA',
   'SSL_CERT_FILE',
   'SSL_CERT_DIR',
   'HTTP_PROXY',

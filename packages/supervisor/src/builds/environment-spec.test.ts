@@ -7,6 +7,11 @@ const virtualenv = (configuration: { [key: string]: Json }): EnvironmentDefiniti
   kind: 'virtualenv',
   configuration,
 });
+const layersOf = (definition: EnvironmentDefinition): string[][] => {
+  const spec = parseEnvironment(definition);
+  assert.ok(spec.kind === 'virtualenv');
+  return spec.layers;
+};
 const refuses = (definition: EnvironmentDefinition, text: RegExp): void => {
   assert.throws(
     () => parseEnvironment(definition),
@@ -36,7 +41,7 @@ describe('parseEnvironment', () => {
   });
 
   it('keeps layers in order, and allows options in one string or two', () => {
-    const { layers } = parseEnvironment(
+    const layers = layersOf(
       virtualenv({
         requirements: [
           ['torch', '--extra-index-url', 'https://example.org/whl'],
@@ -52,13 +57,26 @@ describe('parseEnvironment', () => {
     ]);
   });
 
+  it('gives a conda environment the same id however it is written', () => {
+    const conda = (configuration: { [key: string]: Json }): string =>
+      parseEnvironment({ kind: 'conda', configuration: { python_version: '3.11', ...configuration } }).id;
+    const id = conda({ packages: ['numpy=1.26'], channels: ['conda-forge'], pip: ['six'] });
+    assert.match(id, /^[0-9a-f]{64}$/);
+    assert.equal(conda({ packages: [' numpy=1.26 '], pip: ['six'] }), id, 'conda-forge is the default');
+    assert.equal(conda({ env_dict: { name: 'x', dependencies: ['numpy=1.26', { pip: ['six'] }] } }), id);
+    assert.equal(conda({ env_yml_str: 'dependencies: [numpy=1.26]', pip: ['six'] }), id);
+    assert.notEqual(conda({ packages: ['numpy=1.26'], pip: ['six', 'dill'] }), id);
+    assert.notEqual(conda({ packages: ['numpy=1.26'], pip: ['six'], channels: ['bioconda'] }), id);
+    assert.notEqual(conda({ packages: ['numpy=1.26'], pip: ['six'], python_version: '3.12' }), id);
+    assert.notEqual(parseEnvironment(virtualenv({ python_version: '3.11', requirements: ['six'] })).id, id);
+  });
+
   it('builds a container without an image like a virtualenv', () => {
-    assert.deepEqual(parseEnvironment({ kind: 'container', configuration: { python_version: '3.11' } }).layers, [[]]);
+    assert.deepEqual(layersOf({ kind: 'container', configuration: { python_version: '3.11' } }), [[]]);
   });
 
   it('refuses with a sentence what it cannot build', () => {
     refuses({ kind: 'container', configuration: { image: { dockerfile_str: 'FROM x' } } }, /container engine/);
-    refuses({ kind: 'conda', configuration: {} }, /conda/);
     refuses(virtualenv({ python_version: '2.7' }), /2\.7/);
     refuses(virtualenv({ python_version: 3.11 }), /3\.11/);
     refuses(virtualenv({ requirements: 'six' }), /not a list/);

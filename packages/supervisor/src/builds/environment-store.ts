@@ -6,16 +6,16 @@ import { join } from 'node:path';
 export interface EnvironmentTree {
   accountId: string;
   environmentId: string;
-  /** Absolute path of the virtual environment. Never changes once finished. */
+  /** Absolute path of the environment. Never changes once finished. */
   path: string;
-  /** Interpreter the environment was made from. */
-  basePython: string;
+  /** Interpreter of the host that a virtual environment was made from; undefined for conda, which has its own in the tree. */
+  basePython: string | undefined;
   /** e.g. `3.11.7` */
   pythonVersion: string;
 }
 
 /**
- * Where environments lie: `<folder>/<account>/trees/<id>.<n>` and uv's cache beside them, both writable by the account's
+ * Where environments lie: `<folder>/<account>/trees/<id>.<n>` and the caches of uv and conda beside them, all writable by the account's
  * uid during builds; `<folder>/<account>/index/<id>.json`, which only the supervisor writes, names the finished tree.
  */
 export interface EnvironmentStore {
@@ -35,12 +35,19 @@ export interface EnvironmentStore {
 }
 
 export interface BuildFolders {
+  /** Absolute path of the new tree, below `storeFolder`; it does not exist yet. */
   tree: string;
+  /** Holds trees and caches: one mount, so that files can be linked instead of copied. */
   storeFolder: string;
+  /** uv's. */
   cacheFolder: string;
-  /** Private to this build; remove it afterwards. */
+  /** Packages that conda has fetched, and what else micromamba keeps. */
+  condaFolder: string;
+  /** Holds the requirement files of this build, readable by its user. Private to this build; remove it afterwards. */
   inputFolder: string;
 }
+
+const cacheNames = { uv: '.uv-cache', conda: '.conda' };
 
 /** @param folder e.g. `<data folder>/environments` */
 export function createEnvironmentStore(folder: string): EnvironmentStore {
@@ -50,7 +57,7 @@ export function createEnvironmentStore(folder: string): EnvironmentStore {
   const read = async (accountId: string, id: string): Promise<EnvironmentTree | undefined> => {
     const text = await readFile(indexPath(accountId, id), 'utf8').catch(() => undefined);
     if (text === undefined) return undefined;
-    const entry = JSON.parse(text) as { tree: string; basePython: string; pythonVersion: string };
+    const entry = JSON.parse(text) as { tree: string; basePython?: string; pythonVersion: string };
     const path = join(folder, accountId, 'trees', entry.tree);
     return { accountId, environmentId: id, path, basePython: entry.basePython, pythonVersion: entry.pythonVersion };
   };
@@ -65,15 +72,17 @@ export function createEnvironmentStore(folder: string): EnvironmentStore {
     async prepare(accountId, id, identity) {
       const account = join(folder, accountId);
       const storeFolder = join(account, 'trees');
-      const cacheFolder = join(storeFolder, '.uv-cache');
+      const cacheFolder = join(storeFolder, cacheNames.uv);
+      const condaFolder = join(storeFolder, cacheNames.conda);
       const inputFolder = join(account, 'input', randomUUID());
-      await mkdir(cacheFolder, { recursive: true, mode: 0o755 });
+      for (const path of [cacheFolder, condaFolder]) await mkdir(path, { recursive: true, mode: 0o755 });
       await mkdir(inputFolder, { recursive: true, mode: 0o755 });
       await mkdir(join(account, 'index'), { recursive: true, mode: 0o755 });
       if (identity !== undefined) {
-        for (const path of [storeFolder, cacheFolder]) await chown(path, identity.uid, identity.gid);
+        for (const path of [storeFolder, cacheFolder, condaFolder]) await chown(path, identity.uid, identity.gid);
       }
-      return { tree: join(storeFolder, `${id}.${randomUUID().slice(0, 8)}`), storeFolder, cacheFolder, inputFolder };
+      const tree = join(storeFolder, `${id}.${randomUUID().slice(0, 8)}`);
+      return { tree, storeFolder, cacheFolder, condaFolder, inputFolder };
     },
     async finish(tree) {
       const previous = await read(tree.accountId, tree.environmentId);
@@ -97,7 +106,8 @@ export function createEnvironmentStore(folder: string): EnvironmentStore {
         }
         for (const name of await listFolder(join(folder, accountId, 'trees'))) {
           const path = join(folder, accountId, 'trees', name);
-          if (name !== '.uv-cache' && !trees.has(path)) await rm(path, { recursive: true, force: true });
+          if (!Object.values(cacheNames).includes(name) && !trees.has(path))
+            await rm(path, { recursive: true, force: true });
         }
         await rm(join(folder, accountId, 'input'), { recursive: true, force: true });
       }

@@ -9,9 +9,12 @@ import {
 } from '@lanner/protocol';
 import type { Log } from '../lib/log.ts';
 import { identityOf, type Isolation } from '../sandbox/isolation.ts';
-import { buildTree } from './build-tree.ts';
+import { buildConda } from './build-conda.ts';
+import type { BuildContext } from './build-step.ts';
+import { buildVirtualenv } from './build-virtualenv.ts';
 import { parseEnvironment, type EnvironmentSpec } from './environment-spec.ts';
 import type { EnvironmentStore, EnvironmentTree } from './environment-store.ts';
+import { findConda } from './find-conda.ts';
 import { findPython } from './find-python.ts';
 import { findUv } from './find-uv.ts';
 
@@ -53,6 +56,9 @@ interface RunningBuild {
   listeners: Set<BuildListener>;
 }
 
+/** What a build tells of the tree it made. */
+type MadeTree = Pick<EnvironmentTree, 'basePython' | 'pythonVersion'>;
+
 /** Lines kept for those who join a running build. */
 const maxReplayedLines = 2000;
 
@@ -63,6 +69,19 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
   const slots = createSlots(options.maxConcurrentBuilds ?? 4);
   let uvPath: Promise<string> | undefined;
 
+  /** Finds what a build needs of this machine before anything is made; the result does the build. */
+  const prepareBuild = async (spec: EnvironmentSpec): Promise<(context: BuildContext) => Promise<MadeTree>> => {
+    if (spec.kind === 'conda') {
+      const tool = await findConda(options.hostEnv, abort.signal);
+      return async (context) => ({ basePython: undefined, pythonVersion: await buildConda(spec, tool, context) });
+    }
+    const python = await findPython(spec.pythonVersion, options.hostEnv, abort.signal);
+    return async (context) => {
+      await buildVirtualenv(spec.layers, python, context);
+      return { basePython: python.path, pythonVersion: python.version };
+    };
+  };
+
   const build = async (
     request: BuildRequest,
     spec: EnvironmentSpec,
@@ -70,7 +89,7 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
   ) => {
     const isolation = await options.isolation();
     const identity = identityOf(isolation, request.accountOrdinal);
-    const python = await findPython(spec.pythonVersion, options.hostEnv, abort.signal);
+    const make = await prepareBuild(spec);
     uvPath ??= findUv({
       hostEnv: { ...options.buildEnv, ...options.hostEnv },
       toolsFolder: options.toolsFolder,
@@ -84,11 +103,9 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
     });
     const folders = await store.prepare(request.accountId, spec.id, identity);
     try {
-      await buildTree({
+      const made = await make({
         ...folders,
-        layers: spec.layers,
         secrets: request.requirementSecrets ?? {},
-        python,
         uvPath: uv,
         supervisorPython: isolation.pythonPath,
         sandbox: isolation.level,
@@ -102,8 +119,7 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
         accountId: request.accountId,
         environmentId: spec.id,
         path: folders.tree,
-        basePython: python.path,
-        pythonVersion: python.version,
+        ...made,
       };
       const replaced = await store.finish(tree);
       if (replaced !== undefined) options.onReplaced(replaced);

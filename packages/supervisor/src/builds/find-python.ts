@@ -2,6 +2,7 @@ import { readdir, realpath } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { LannerError } from '@lanner/protocol';
 import { runProgram } from '../lib/run-program.ts';
+import { oldestPythonMinor } from './definition-values.ts';
 
 /** A Python on this machine, a real interpreter and no wrapper script. */
 export interface PythonInterpreter {
@@ -9,9 +10,6 @@ export interface PythonInterpreter {
   /** e.g. `3.11.7` */
   version: string;
 }
-
-/** Oldest version the runner code works with. */
-const oldestMinor = 10;
 
 /**
  * The interpreter for a version: on PATH, of pyenv, or one that uv manages. `3.11` takes the first 3.11.x in that order;
@@ -50,7 +48,7 @@ function isVersion(python: PythonInterpreter, version: string | undefined): bool
 }
 
 function isUsable(python: PythonInterpreter): boolean {
-  return Number(python.version.split('.')[1]) >= oldestMinor;
+  return Number(python.version.split('.')[1]) >= oldestPythonMinor;
 }
 
 async function onPath(path: string): Promise<string[]> {

@@ -28,7 +28,7 @@ export interface TestSupervisor {
 
 const testAccount = { accountId: 'acct_test', accountOrdinal: 7 };
 /** Git ignores it; uv is installed there once for all test runs. */
-const toolsFolder = fileURLToPath(new URL('../../../../.cache/supervisor-tools', import.meta.url));
+export const toolsFolder: string = fileURLToPath(new URL('../../../../.cache/supervisor-tools', import.meta.url));
 
 /** What `startTestSupervisor` and tests that start a process share. */
 export function testEnvironmentDefinition(): EnvironmentDefinition {
@@ -47,11 +47,13 @@ export interface TestOptions {
   leaseMs?: number;
   /** Without namespaces, as on a machine that has none. */
   isProcessGroup?: boolean;
+  /** Added to the environment that it was started with. */
+  env?: Record<string, string>;
 }
 
 export async function startTestSupervisor(options: TestOptions = {}): Promise<TestSupervisor> {
   const dataDir = await makeDataDir();
-  const host = readHostEnvironment(process.env);
+  const host = readHostEnvironment({ ...process.env, ...options.env });
   const supervisor = await startSupervisor({
     ...host,
     toolsFolder,

@@ -352,7 +352,8 @@ function zygoteSpec(options: ZygoteOptions, folders: ZygoteFolders): LauncherSpe
     cwd: '/',
     sandbox: isolation.level,
     ...identity,
-    interpreters: [python],
+    // The one in a conda tree is no link to a Python of the host, and what its build made a link is not followed.
+    interpreters: tree.basePython === undefined ? [] : [python],
     binds: [
       { source: tree.path, readOnly: true },
       { source: pythonFolder, readOnly: true },
