@@ -80,11 +80,16 @@ def _make_sandbox(spec):
     linux.unshare(flags if spec.network else flags | linux.CLONE_NEWNET)
     linux.set_hostname(spec.hostname)
     plan = root_plan.exec_root(spec.uid, spec.gid, spec.hostname)
-    for interpreter in spec.interpreters:
-        for source, target in root_plan.interpreter_binds(interpreter):
-            plan.bind(source, target)
+    interpreters = [pair for interpreter in spec.interpreters for pair in root_plan.interpreter_binds(interpreter)]
+    for link in spec.interpreter_links:
+        interpreters += root_plan.interpreter_link_binds(link, interpreters)
+    for source, target in interpreters:
+        plan.bind(source, target)
     for bind in spec.binds:
-        plan.bind(bind.source, bind.target, bind.read_only, bind.optional)
+        if bind.follow_links:
+            plan.bind(bind.source, bind.target, bind.read_only, bind.optional)
+        else:
+            plan.bind_fd(_open_folder(bind.source), bind.target, bind.read_only)
     privileged = is_privileged(spec)
     root_builder.enter_root(plan)
     if privileged:
@@ -93,6 +98,14 @@ def _make_sandbox(spec):
         _become_account(spec)
         if spec.keep_capabilities:
             _nest()
+
+
+def _open_folder(path):
+    """A folder that others can replace: what is opened is what is shown, and a link is an error."""
+    try:
+        return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot show {path}: {os.strerror(error.errno)}") from None
 
 
 def _nest():

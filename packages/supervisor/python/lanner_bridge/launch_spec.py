@@ -15,6 +15,7 @@ class Bind:
     target: str
     read_only: bool
     optional: bool
+    follow_links: bool
 
 
 @dataclass
@@ -28,6 +29,7 @@ class LaunchSpec:
     uid: int = 0
     gid: int = 0
     interpreters: list = field(default_factory=list)
+    interpreter_links: list = field(default_factory=list)
     binds: list = field(default_factory=list)
     hostname: str = "sandbox"
     network: bool = True
@@ -54,6 +56,7 @@ def parse_spec(text):
         uid=uid,
         gid=_number(raw, "gid", uid if "uid" in raw else os.getgid()),
         interpreters=_strings(raw, "interpreters", []),
+        interpreter_links=_strings(raw, "interpreterLinks", []),
         binds=[_bind(item) for item in _typed(raw, "binds", list, [])],
         hostname=_typed(raw, "hostname", str, "sandbox"),
         network=_typed(raw, "network", bool, True),
@@ -107,4 +110,10 @@ def _bind(item):
     target = _typed(item, "target", str, item["source"])
     if not os.path.isabs(target) or os.path.normpath(target) == "/":
         raise SpecError(f"a bind needs an absolute target below the root, not {target!r}")
-    return Bind(item["source"], target, _typed(item, "readOnly", bool, True), _typed(item, "optional", bool, False))
+    return Bind(
+        source=item["source"],
+        target=target,
+        read_only=_typed(item, "readOnly", bool, True),
+        optional=_typed(item, "optional", bool, False),
+        follow_links=_typed(item, "followLinks", bool, True),
+    )

@@ -143,26 +143,40 @@ def hosts_file(hostname, address):
 
 
 def interpreter_binds(executable):
-    """Folders that a Python interpreter needs, as (source, target): every prefix on its chain of symbolic links.
+    """Folders that a Python interpreter of the host needs, as (source, target): every prefix on its chain of symbolic links.
 
     `<env>/bin/python` → `~/.local/share/uv/python/cpython-3.11/bin/python3.11` → …: each prefix appears under the name by
     which the next link names it. Prefixes below /usr are there anyway.
     """
     found = []
-    path = os.path.normpath(executable)
-    for _ in range(40):
-        prefix = os.path.dirname(os.path.dirname(path))
+    for prefix in _prefixes(executable):
         if prefix not in ("/", "/usr", "/usr/local") and os.path.isdir(prefix):
             found.append((prefix, prefix))
             real = os.path.realpath(prefix)
             if real != prefix:
                 found.append((real, real))
         found += [(home, home) for home in _venv_homes(prefix)]
-        if not os.path.islink(path):
-            break
-        path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
     unique = dict.fromkeys(found)
     return [pair for pair in unique if not is_below(pair[1], "/usr")]
+
+
+def interpreter_link_binds(link, interpreters):
+    """More names for the folders of `interpreters`, as a link to one of them uses them.
+
+    Whoever built the environment can have made its `bin/python` a link to anywhere, so nothing is shown that is not shown already.
+    """
+    shown = {os.path.realpath(source) for source, _ in interpreters}
+    return [(real, prefix) for prefix in _prefixes(link) if (real := os.path.realpath(prefix)) in shown and prefix != real]
+
+
+def _prefixes(executable):
+    """The prefix of an interpreter, and those of what it is a link to."""
+    path = os.path.normpath(executable)
+    for _ in range(40):
+        yield os.path.dirname(os.path.dirname(path))
+        if not os.path.islink(path):
+            return
+        path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
 
 
 def _venv_homes(prefix):

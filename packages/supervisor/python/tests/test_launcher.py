@@ -126,6 +126,41 @@ class SandboxedProgram(unittest.TestCase):
         self.assertIn("/no/such/folder", errors)
         self.assertEqual(self.run_it("/bin/true", binds=[{"source": "/no/such/folder", "optional": True}])[0], 0)
 
+    def test_a_link_in_place_of_a_folder_is_not_followed_where_others_could_have_put_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            hidden, tree = os.path.join(folder, "hidden"), os.path.join(folder, "tree")
+            os.mkdir(hidden)
+            os.mkdir(tree)
+            bind = {"source": tree, "followLinks": False}
+            self.assertEqual(self.run_it("/bin/ls", folder, binds=[bind])[1], "tree\n")
+            os.rmdir(tree)
+            os.symlink(hidden, tree)
+            status, _, errors = self.run_it("/bin/ls", tree, binds=[bind])
+            self.assertEqual(status, 121)
+            self.assertIn(f"cannot show {tree}", errors)
+
+    def test_the_link_of_an_environment_shows_nothing_but_its_interpreter(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            base, hidden, tree = (os.path.join(folder, name) for name in ("base-1.2", "hidden", "tree"))
+            for path in (base, hidden, tree):
+                os.makedirs(os.path.join(path, "bin"))
+            with open(os.path.join(hidden, "secret"), "w", encoding="utf-8") as file:
+                file.write("secret")
+            python, link = os.path.join(base, "bin", "python"), os.path.join(tree, "bin", "python")
+            os.symlink("/bin/ls", python)
+            os.symlink(base, os.path.join(folder, "base"))
+            fields = {"interpreters": [python], "interpreterLinks": [link], "binds": [{"source": tree, "followLinks": False}]}
+            # By another name of the interpreter's folder, as uv's links have one.
+            os.symlink(os.path.join(folder, "base", "bin", "python"), link)
+            self.assertEqual(self.run_it(link, folder, **fields), (0, "base\nbase-1.2\ntree\n", ""))
+            os.unlink(link)
+            os.symlink(os.path.join(hidden, "bin", "python"), link)
+            with open(os.path.join(tree, "pyvenv.cfg"), "w", encoding="utf-8") as file:
+                file.write(f"home = {base}/bin\nhome = {hidden}/bin\n")
+            self.assertEqual(self.run_it("/bin/ls", folder, **fields), (0, "base-1.2\ntree\n", ""))
+
     def test_a_build_has_no_capabilities_and_cannot_unmount(self):
         _, output, _ = self.run_it("/bin/sh", "-c", "grep -E '^(Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs)' /proc/self/status; umount /proc 2>/dev/null || echo held")
         values = [line.split()[-1] for line in output.splitlines()]

@@ -13,6 +13,8 @@ export interface Bind {
   target?: string;
   readOnly: boolean;
   optional?: boolean;
+  /** False for a folder that others can replace: a symbolic link in its place is an error. Default true. */
+  followLinks?: boolean;
 }
 
 /** What launcher.py reads from its standard input (packages/supervisor/python/README.md). */
@@ -24,6 +26,8 @@ export interface LauncherSpec {
   uid?: number;
   gid?: number;
   interpreters?: string[];
+  /** Links that others made and that lead to one of the interpreters. */
+  interpreterLinks?: string[];
   binds?: Bind[];
   hostname?: string;
   network?: boolean;

@@ -352,10 +352,10 @@ function zygoteSpec(options: ZygoteOptions, folders: ZygoteFolders): LauncherSpe
     cwd: '/',
     sandbox: isolation.level,
     ...identity,
-    // The one in a conda tree is no link to a Python of the host, and what its build made a link is not followed.
-    interpreters: tree.basePython === undefined ? [] : [python],
+    // A build can have made anything of its tree: what the host shows follows from what the platform knows, never from the tree.
+    ...(tree.basePython === undefined ? {} : { interpreters: [tree.basePython], interpreterLinks: [python] }),
     binds: [
-      { source: tree.path, readOnly: true },
+      { source: tree.path, readOnly: true, followLinks: false },
       { source: pythonFolder, readOnly: true },
       { source: options.socketFolder, target: innerSocketFolder, readOnly: true },
       { source: folders.stageFolder, readOnly: true },
