@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chown, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 /** A finished environment on disk. */
 export interface EnvironmentTree {
@@ -95,7 +97,7 @@ export function createEnvironmentStore(folder: string): EnvironmentStore {
       known.set(`${tree.accountId}/${tree.environmentId}`, tree);
       return previous;
     },
-    removeTree: (path) => rm(path, { recursive: true, force: true }),
+    removeTree,
     async removePartialTrees() {
       for (const accountId of await listFolder(folder)) {
         const index = await listFolder(join(folder, accountId, 'index'));
@@ -106,13 +108,20 @@ export function createEnvironmentStore(folder: string): EnvironmentStore {
         }
         for (const name of await listFolder(join(folder, accountId, 'trees'))) {
           const path = join(folder, accountId, 'trees', name);
-          if (!Object.values(cacheNames).includes(name) && !trees.has(path))
-            await rm(path, { recursive: true, force: true });
+          if (!Object.values(cacheNames).includes(name) && !trees.has(path)) await removeTree(path);
         }
         await rm(join(folder, accountId, 'input'), { recursive: true, force: true });
       }
     },
   };
+}
+
+/**
+ * With the system's `rm`, which follows no link that takes a folder's place while it works; Node's looks at paths twice. What it
+ * removes belongs to others, who may be at work beside it.
+ */
+async function removeTree(path: string): Promise<void> {
+  await promisify(execFile)('rm', ['-rf', '--', path]);
 }
 
 async function listFolder(path: string): Promise<string[]> {
