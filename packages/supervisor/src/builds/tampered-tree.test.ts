@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import type { EnvironmentDefinition } from '@lanner/protocol';
 import { serveSdist, type ServedSdist } from '../testing/serve-sdist.ts';
 import { startTestSupervisor, type TestSupervisor } from '../testing/test-supervisor.ts';
 
@@ -63,7 +64,10 @@ describe('a build that leads its own tree elsewhere', () => {
         backend(tamper(hidden)),
       );
       try {
-        const environment = { kind: 'virtualenv', configuration: { requirements: [sdist.requirement] } };
+        const environment: EnvironmentDefinition = {
+          kind: 'virtualenv',
+          configuration: { requirements: [sdist.requirement] },
+        };
         const request = await test.request(printSeen(hidden), { environment });
         const stream = await test.api.openEvents();
         // A tree that is of no use any more is refused in whatever way; only what comes to run could tell.
