@@ -30,6 +30,8 @@ export interface BuildTreeOptions {
   supervisorPython: string;
   sandbox: 'namespaces' | 'process-group';
   identity: { uid: number; gid: number } | undefined;
+  /** What the build may bind, and nobody else; undefined where the kernel does not help with addresses. */
+  address: string | undefined;
   /** Index addresses, proxies and certificate files of the operator; nothing secret. */
   buildEnv: Record<string, string>;
   /** Lanner's own certificate authority: sources that a client uploaded are fetched from this platform. */
@@ -108,6 +110,7 @@ async function runStep(
     ],
     hostname: 'build',
     network: true,
+    ...(options.address === undefined ? {} : { address: options.address }),
   };
   const errorLines: string[] = [];
   const mask = createMask(options.secrets);

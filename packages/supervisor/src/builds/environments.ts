@@ -8,6 +8,7 @@ import {
   type LogLevel,
 } from '@lanner/protocol';
 import type { Log } from '../lib/log.ts';
+import type { AddressPool } from '../runners/address-pool.ts';
 import { identityOf, type Isolation } from '../sandbox/isolation.ts';
 import { buildTree } from './build-tree.ts';
 import { parseEnvironment, type EnvironmentSpec } from './environment-spec.ts';
@@ -18,6 +19,7 @@ import { findUv } from './find-uv.ts';
 export interface EnvironmentsOptions {
   store: EnvironmentStore;
   isolation: () => Promise<Isolation>;
+  addresses: AddressPool;
   clock: Clock;
   log: Log;
   hostEnv: Record<string, string>;
@@ -83,6 +85,7 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
       throw error;
     });
     const folders = await store.prepare(request.accountId, spec.id, identity);
+    const address = isolation.addresses === 'kernel' ? options.addresses.allocate() : undefined;
     try {
       await buildTree({
         ...folders,
@@ -93,6 +96,7 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
         supervisorPython: isolation.pythonPath,
         sandbox: isolation.level,
         identity,
+        address,
         buildEnv: options.buildEnv,
         caBundlePath: options.caBundlePath,
         onLine,
@@ -113,6 +117,7 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
       await store.removeTree(folders.tree);
       throw error;
     } finally {
+      if (address !== undefined) options.addresses.release(address);
       await rm(folders.inputFolder, { recursive: true, force: true });
     }
   };
