@@ -6,7 +6,7 @@ serves all of it: what comes from a runner by the address that the runner has cl
 
 import socket
 
-from . import claim_desk, seccomp
+from . import seccomp
 from .address_holder import AddressHolder
 from .callers import HoldersByAncestor, HoldersByNamespace
 from .listener_table import ListenerTable
@@ -21,8 +21,14 @@ class SandboxSockets:
 
     def __init__(self, address, claim_key, has_namespaces):
         self._channel, self._program_channel = socket.socketpair()
-        self._desk, self._program_desk = claim_desk.create_desk() if claim_key else (None, None)
         self._claim_key = claim_key
+        if claim_key:
+            from . import claim_desk  # costs a build milliseconds that it does not need
+
+            self._desk, self._program_desk = claim_desk.create_desk()
+            self._make_desk = claim_desk.ClaimDesk
+        else:
+            self._desk = self._program_desk = None
         self._listeners = ListenerTable()
         self._base = AddressHolder(address, self._listeners)
         self._has_namespaces = has_namespaces
@@ -48,7 +54,7 @@ class SandboxSockets:
         self._broker = SocketBroker(fds[0], holders)
         self._parts = [self._broker]
         if self._desk:
-            self._parts.append(claim_desk.ClaimDesk(self._desk, self._claim_key, self._base, holders, self._listeners))
+            self._parts.append(self._make_desk(self._desk, self._claim_key, self._base, holders, self._listeners))
 
     def register(self, poll):
         for part in self._parts:

@@ -3,7 +3,8 @@
 The kernel hands over each of these calls while its caller waits (seccomp.py). The caller's memory is read once, its socket is held by a
 descriptor of our own, and the call is made here. So no program can show one address and use another, whatever its threads do meanwhile;
 `connect` and `listen` are never let run by the caller itself. (A `bind` of a socket that is not for the internet is: what could slip
-through there can still not listen.) Nothing here waits: a connect that takes time is waited for by the poll loop of the init.
+through there can still not listen.) Nothing here waits: a connect that takes time is waited for by the poll loop of the init. And nobody
+waits for long behind others: each holder of an address has a line of its own, and of each line one call is made at a turn.
 """
 
 import errno
@@ -12,6 +13,7 @@ import select
 import socket
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 
 from . import seccomp, socket_names
@@ -21,6 +23,9 @@ from .unix_paths import reachable_name
 
 _RETRY_SECONDS = 0.02
 _CHECK_SECONDS = 0.05
+_NEVER = float("inf")
+_RECEIVED_PER_TURN = 64
+_CHECKED_PER_TURN = 16
 _INTERNET_FAMILIES = (socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6)
 _KEPT_OPTIONS = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
@@ -46,8 +51,14 @@ class SocketBroker:
     def __init__(self, listener_fd, holders):
         self._listener = seccomp.Listener(listener_fd)
         self._holders = holders
+        self._more = select.poll()
+        self._more.register(listener_fd, select.POLLIN)
+        # Holder → calls that were received, and not made yet.
+        self._lines = {}
+        # Descriptor → a connect under way.
         self._waiting = {}
-        self._check_at = float("inf")
+        self._to_check = deque()
+        self._check_at = _NEVER
         self._is_repeatable = not seccomp.holds_callers()
         self._is_open = True
 
@@ -61,6 +72,8 @@ class SocketBroker:
 
     def longest_wait_ms(self):
         """How long the poll may take at most; None: for ever."""
+        if self._lines or self._to_check:
+            return 0
         if not self._waiting:
             return None
         return max(0, round((self._check_at - time.monotonic()) * 1000) + 1)
@@ -69,21 +82,37 @@ class SocketBroker:
         """One turn: `ready` maps descriptors to events, as poll gave them."""
         events = ready.get(self._listener.fileno(), 0) if self._is_open else 0
         if events & select.POLLIN:
-            notification = self._listener.receive()
-            if notification is not None:
-                self._handle(notification)
+            self._receive()
         elif events:  # nobody is left whose calls could come
             self._is_open = False
             self._listener.close()
-        if self._waiting:
+        for holder in list(self._lines):
+            line = self._lines[holder]
+            self._handle(line.popleft(), holder)
+            if not line:
+                del self._lines[holder]
+        if self._waiting or self._to_check:
             self._go_on(ready)
 
-    def _handle(self, notification):
+    def _receive(self):
+        for _ in range(_RECEIVED_PER_TURN):
+            notification = self._listener.receive()
+            if notification is not None:
+                try:
+                    holder = self._holders.of(notification.thread)
+                except CallerGone:
+                    self._listener.answer(notification, errno.EACCES)
+                else:
+                    self._lines.setdefault(holder, deque()).append(notification)
+            if not self._more.poll(0):
+                return
+
+    def _handle(self, notification, holder):
         held = None
         try:
             number = notification.number
             if number == seccomp.calls.listen:
-                held, holder = self._hold(notification)
+                held = self._hold(notification)
                 self._listener.answer(notification, holder.listen(held, _signed(notification.arguments[1])))
                 return
             address = read_address(notification.thread, notification.arguments[1], notification.arguments[2] & 0xFFFFFFFF)
@@ -95,7 +124,7 @@ class SocketBroker:
             if is_bind and not is_abstract and socket_names.family_of(address) not in _INTERNET_FAMILIES:
                 self._listener.let_run(notification)
                 return
-            held, holder = self._hold(notification)
+            held = self._hold(notification)
             if not is_bind:
                 held = self._connect(notification, held, holder, address)
             elif is_abstract:
@@ -117,14 +146,13 @@ class SocketBroker:
                 held.close()
 
     def _hold(self, notification):
-        """The caller's socket and the holder of its address, both of the caller who waits and of nobody else."""
+        """The caller's socket. The caller has waited since the call came: what was found out about it is true of nobody else."""
         fd = fetch_descriptor(notification.thread, _signed(notification.arguments[0]))
         try:
             held = HeldSocket(fd)
-            holder = self._holders.of(notification.thread)
             if not self._listener.is_waiting(notification):
                 raise CallerGone("interrupted")
-            return held, holder
+            return held
         except BaseException:
             os.close(fd)
             raise
@@ -158,9 +186,9 @@ class SocketBroker:
             self._listener.answer(notification, self._of_first_call(held, result))
             return held
         timeout = held.send_timeout_seconds
-        until = time.monotonic() + timeout if timeout else float("inf")
-        self._waiting[held.fd] = _Waiting(notification, held, address, until, is_unix)
-        self._check_at = min(self._check_at, self._next_check())
+        until = time.monotonic() + timeout if timeout else _NEVER
+        waiting = self._waiting[held.fd] = _Waiting(notification, held, address, until, is_unix)
+        self._check_at = min(self._check_at, _next_check(waiting))
         return None
 
     def _release(self, notification, held):
@@ -173,44 +201,41 @@ class SocketBroker:
             self._listener.put_descriptor(notification, fresh.fileno(), number, is_close_on_exec(notification.thread, number))
             os.dup2(fresh.fileno(), held.fd, inheritable=False)
 
-    def _next_check(self):
-        """Calls that wait are looked at from time to time: their caller may have gone, have got a signal, or have waited enough."""
-        if not self._waiting:
-            return float("inf")
-        pause = _RETRY_SECONDS if any(waiting.is_unix for waiting in self._waiting.values()) else _CHECK_SECONDS
-        return min(time.monotonic() + pause, *(waiting.until for waiting in self._waiting.values()))
-
     def _go_on(self, ready):
+        """With what is ready; and all are looked at from time to time, a few at a turn."""
         now = time.monotonic()
-        if now < self._check_at:
-            self._look_at([(fd, self._waiting[fd]) for fd in ready if fd in self._waiting], ready, now)
-            return
-        self._look_at(list(self._waiting.items()), ready, now)
-        self._check_at = self._next_check()
+        if now >= self._check_at:
+            self._to_check = deque(self._waiting)
+            self._check_at = _NEVER
+        checked = [self._to_check.popleft() for _ in range(min(_CHECKED_PER_TURN, len(self._to_check)))]
+        for fd in {*checked, *ready} & self._waiting.keys():
+            self._look_at(fd, ready, now)
+        if self._check_at == _NEVER and not self._to_check:
+            self._check_at = min(map(_next_check, self._waiting.values()), default=_NEVER)
 
-    def _look_at(self, waitings, ready, now):
-        for fd, waiting in waitings:
-            if not self._listener.is_waiting(waiting.notification):
-                result = None  # interrupted or gone; the connection goes on as it does without us
-            elif has_signal(waiting.notification.thread):
-                self._listener.restart(waiting.notification)
-                result = None
-            elif waiting.is_unix:
-                result = _connect_unix(waiting.notification, waiting.held, waiting.address)
-                if result == errno.EAGAIN and now < waiting.until:
-                    continue
-            elif fd in ready:
-                result = waiting.held.connect(waiting.address)  # of a connection under way: tells how it ended
-                if result in (errno.EALREADY, errno.EINPROGRESS) and now < waiting.until:
-                    continue
-            elif now >= waiting.until:
-                result = errno.EINPROGRESS
-            else:
-                continue
-            del self._waiting[fd]
-            if result is not None:
-                self._listener.answer(waiting.notification, result)
-            waiting.held.close()
+    def _look_at(self, fd, ready, now):
+        waiting = self._waiting[fd]
+        if not self._listener.is_waiting(waiting.notification):
+            result = None  # interrupted or gone; the connection goes on as it does without us
+        elif has_signal(waiting.notification.thread):
+            self._listener.restart(waiting.notification)
+            result = None
+        elif waiting.is_unix:
+            result = _connect_unix(waiting.notification, waiting.held, waiting.address)
+            if result == errno.EAGAIN and now < waiting.until:
+                return
+        elif fd in ready:
+            result = waiting.held.connect(waiting.address)  # of a connection under way: tells how it ended
+            if result in (errno.EALREADY, errno.EINPROGRESS) and now < waiting.until:
+                return
+        elif now >= waiting.until:
+            result = errno.EINPROGRESS
+        else:
+            return
+        del self._waiting[fd]
+        if result is not None:
+            self._listener.answer(waiting.notification, result)
+        waiting.held.close()
 
     def _of_first_call(self, held, result):
         """On older kernels a signal may have interrupted the caller after its connect was made here: it then calls again."""
@@ -219,6 +244,11 @@ class SocketBroker:
         if self._is_repeatable and result == errno.EALREADY and not held.is_blocking:
             return errno.EINPROGRESS
         return result
+
+
+def _next_check(waiting):
+    """Its caller may have gone, have got a signal, or have waited enough."""
+    return min(waiting.until, time.monotonic() + (_RETRY_SECONDS if waiting.is_unix else _CHECK_SECONDS))
 
 
 def _connect_unix(notification, held, address):
