@@ -60,7 +60,7 @@ def problem_with_kernel_addresses():
 class FakeSupervisor:
     """One zygote and its runners. `own_uid`: accounts have their own uid (root only). `python_addresses`: default where the kernel cannot help."""
 
-    def __init__(self, python=sys.executable, sandbox="namespaces", own_uid=None, uid=None, extra_binds=(), python_addresses=None):
+    def __init__(self, python=sys.executable, sandbox="namespaces", own_uid=None, uid=None, extra_binds=(), python_addresses=None, env=()):
         self.folder = tempfile.mkdtemp(prefix="lanner-bridge-test-")
         self.sandbox = sandbox
         self.python = python
@@ -90,6 +90,7 @@ class FakeSupervisor:
                 "LANG": "C.UTF-8",
                 "PYTHONUNBUFFERED": "1",
                 "PYTHONDONTWRITEBYTECODE": "1",
+                **dict(env),
             },
             "sandbox": sandbox,
             "interpreters": [python],

@@ -154,6 +154,26 @@ def main():
         )
         self.assertEqual(runner.value(), (True, [b"0", b"1"]))
 
+    def test_a_pid_namespace_of_an_apps_own_does_not_hide_whose_it_is(self):
+        runner = self.start(
+            """
+            import ctypes, os, socket
+            def main():
+                ours, theirs = socket.socketpair()
+                if os.fork() == 0:
+                    if ctypes.CDLL(None).unshare(0x10000000 | 0x20000000) < 0:  # NEWUSER, NEWPID
+                        theirs.send(b"cannot"); os._exit(0)
+                    if os.fork() == 0:
+                        theirs.send(f"{os.getpid()} {socket.create_server(('0.0.0.0', 0)).getsockname()[0]}".encode())
+                    os._exit(0)
+                return ours.recv(100).decode()
+            """
+        )
+        found = runner.value()
+        if found == "cannot":
+            self.skipTest("no namespaces for apps on this machine")
+        self.assertEqual(found, f"1 {self.own}")
+
     def test_a_blocking_connect_waits_and_holds_up_nobody(self):
         runner = self.start(
             NATIVE
