@@ -1,5 +1,6 @@
 """PID 1 of an exec sandbox: makes the sandbox, starts the program, reaps, passes signals on, makes the calls of its sockets."""
 
+import importlib.machinery
 import json
 import os
 import resource
@@ -65,7 +66,9 @@ def run(spec, control):
         if is_privileged(spec):
             _become_account(spec)
     if sockets:
-        close_to_debuggers()  # the program must not take over its init
+        # The program must not take over its init, nor bring it to run a file of the program's.
+        close_to_debuggers()
+        _import_no_more()
     program = _start(spec, control, namespaces, sockets)
     if spec.pass_control:
         os.close(3)
@@ -83,6 +86,11 @@ def _load_sockets(spec, namespaces):
     from .sandbox_sockets import SandboxSockets
 
     return SandboxSockets(spec.address, spec.address_key, namespaces)
+
+
+def _import_no_more():
+    """A zygote may mount what it likes where this process would look for modules."""
+    sys.meta_path[:] = [importlib.machinery.BuiltinImporter, importlib.machinery.FrozenImporter]
 
 
 def report_failure(control, code, message):

@@ -4,6 +4,7 @@ A seccomp listener can exist once in a family of processes. So the filter is ins
 serves all of it: what comes from a runner by the address that the runner has claimed, everything else by the sandbox's own.
 """
 
+import array  # noqa: F401  (of socket.recv_fds, which imports it when it is called)
 import socket
 
 from . import seccomp

@@ -10,6 +10,7 @@ waits for long behind others: each holder of an address has a line of its own, a
 import errno
 import os
 import select
+import signal
 import socket
 import sys
 import time
@@ -23,6 +24,8 @@ from .unix_paths import reachable_name
 
 _RETRY_SECONDS = 0.02
 _CHECK_SECONDS = 0.05
+# A program may make a call of ours wait, by what its other threads do to the socket meanwhile. No longer than this.
+_LONGEST_CALL_SECONDS = 0.05
 _NEVER = float("inf")
 _RECEIVED_PER_TURN = 64
 _CHECKED_PER_TURN = 16
@@ -61,6 +64,7 @@ class SocketBroker:
         self._check_at = _NEVER
         self._is_repeatable = not seccomp.holds_callers()
         self._is_open = True
+        signal.signal(signal.SIGALRM, _interrupt)
 
     def register(self, poll):
         """Add what the broker waits for to a poll object of this turn."""
@@ -86,13 +90,16 @@ class SocketBroker:
         elif events:  # nobody is left whose calls could come
             self._is_open = False
             self._listener.close()
+        if not (self._lines or self._waiting or self._to_check):
+            return
+        signal.setitimer(signal.ITIMER_REAL, _LONGEST_CALL_SECONDS, _LONGEST_CALL_SECONDS)
         for holder in list(self._lines):
             line = self._lines[holder]
             self._handle(line.popleft(), holder)
             if not line:
                 del self._lines[holder]
-        if self._waiting or self._to_check:
-            self._go_on(ready)
+        self._go_on(ready)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _receive(self):
         for _ in range(_RECEIVED_PER_TURN):
@@ -244,6 +251,10 @@ class SocketBroker:
         if self._is_repeatable and result == errno.EALREADY and not held.is_blocking:
             return errno.EINPROGRESS
         return result
+
+
+def _interrupt(_number, _frame):
+    """What waits in the kernel ends with EINTR."""
 
 
 def _next_check(waiting):

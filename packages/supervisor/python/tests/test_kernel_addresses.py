@@ -229,6 +229,23 @@ def main():
         )
         self.assertEqual(runner.value(), [True] * 6 + ["missing"])
 
+    def test_no_link_leads_to_a_unix_socket_beyond_the_runners_root(self):
+        if self.mode == "process-group":
+            self.skipTest("it has the machine's root")
+        path = self.supervisor.listener.getsockname()
+        runner = self.start(
+            f"""
+            import os, socket, tempfile
+            def main():
+                folder = tempfile.mkdtemp(); os.chdir(folder)
+                os.symlink({os.path.dirname(path)!r}, "link"); os.symlink({path!r}, "direct"); os.symlink("/", "top"); os.mkdir("real")
+                server = socket.socket(socket.AF_UNIX); server.bind(folder + "/real/own"); server.listen()
+                names = ["link/runners.sock", "direct", "top{path}", {path!r}, "/proc/self/cwd/link/runners.sock", "/proc/self/../1/root{path}", "../" * 6 + {path!r}]
+                return [socket.socket(socket.AF_UNIX).connect_ex(name) for name in names + ["top" + folder + "/real/own", "/proc/self/root" + folder + "/real/own"]]
+            """
+        )
+        self.assertEqual(runner.value(), [2] * 7 + [0] * 2)
+
     def test_a_unix_socket_that_is_busy_is_waited_for(self):
         runner = self.start(
             """

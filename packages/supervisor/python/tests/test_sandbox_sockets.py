@@ -122,6 +122,9 @@ print(json.dumps(found))
         if os.geteuid() == 0 and self.mode == "process-group":
             self.skipTest("plain processes of root")
         self.assertEqual(self.run_python(source), [-1] * 5)
+        # A zygote has powers over the namespaces that it shares with its init.
+        status, output, _ = self.run_it(*self.command(source), **self.fields(), keepCapabilities=True)
+        self.assertEqual((status, json.loads(output)), (0, [-1] * 5))
 
     def test_a_key_without_an_address_is_a_wrong_spec(self):
         status, _, errors = self.run_it("/bin/true", addressKey="k")
