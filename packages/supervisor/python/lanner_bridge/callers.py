@@ -23,12 +23,10 @@ class OneHolder:
 
 
 class HoldersByNamespace:
-    """By PID namespace: who was born in a runner's cannot leave it. Everybody else belongs to `base`."""
+    """By PID namespace: who was born in a runner's cannot leave it. Everybody else is in this process's own, and belongs to `base`."""
 
     def __init__(self, base):
-        self._own = _open_namespace("self")
-        self._base = base
-        self._holders = {_identity(self._own): base}
+        self._holders = {os.stat("/proc/self/ns/pid").st_ino: base}
         # Held open, so that its number cannot become another namespace's.
         self._held = {}
 

@@ -1,5 +1,6 @@
 """What only the kernel's help can do with the addresses of a runner: programs in C, programs started anew, races."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -393,6 +394,60 @@ def main():
 """
             )
             self.assertEqual(runner.value(), {"127.0.0.1"})
+
+    def test_a_runner_that_makes_its_connects_wait_does_not_hold_up_another_one(self):
+        """Its broker connects without blocking, and the runner takes that back from another thread, to where nobody answers."""
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as fillers:
+            for _ in range(4):
+                filler = fillers.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(full.getsockname())
+            stalling = self.start(
+                f"""
+                import fcntl, signal, socket, sys, threading
+                sys.setswitchinterval(1e-5)
+                number = None
+                class Alarm(Exception): pass
+                def ring(*_): raise Alarm
+                def flip():
+                    while True:
+                        try:
+                            fcntl.fcntl(number, fcntl.F_SETFL, 0)
+                        except (OSError, TypeError):
+                            pass
+                def main():
+                    global number
+                    signal.signal(signal.SIGALRM, ring)
+                    threading.Thread(target=flip, daemon=True).start()
+                    print("up", flush=True)
+                    while True:
+                        with socket.socket() as client:
+                            number = client.fileno()
+                            try:
+                                signal.setitimer(signal.ITIMER_REAL, 0.01)
+                                client.connect(("127.0.0.1", {full.getsockname()[1]}))
+                            except (OSError, Alarm):
+                                pass
+                """
+            )
+            stalling.until_line("up")
+            runner = self.start(
+                """
+                import socket, time
+                def main():
+                    longest = 0
+                    for _ in range(100):
+                        with socket.socket() as client:
+                            begin = time.monotonic()
+                            client.connect_ex(("127.0.0.1", 1))
+                            longest = max(longest, time.monotonic() - begin)
+                        time.sleep(0.01)
+                    return longest
+                """,
+                address=any_address(),
+                runner_id="other",
+            )
+            self.assertLess(runner.value(), 2)
 
     def test_signals_do_not_disturb(self):
         runner = self.start(
