@@ -96,8 +96,10 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
   await results.start();
   const store = createEnvironmentStore(inData('environments'));
   const guards = createResourceGuards(clock, log);
+  const pool = createAddressPool(dataDir);
   const zygotes = createZygotes({
     isolation: () => isolation,
+    addresses: pool,
     clock,
     log,
     socketFolder: join(sockets.path, 'z'),
@@ -108,6 +110,7 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
   const environments = createEnvironments({
     store,
     isolation: () => isolation,
+    addresses: pool,
     clock,
     log,
     hostEnv: config.hostEnv,
@@ -117,7 +120,6 @@ export async function startSupervisor(config: SupervisorConfig): Promise<Supervi
     onReplaced: (tree) => zygotes.retire(tree, () => void store.removeTree(tree.path).catch(() => {})),
     onBuilt: (tree, accountOrdinal) => zygotes.warm(tree, accountOrdinal),
   });
-  const pool = createAddressPool(dataDir);
   // Elsewhere the free memory that the system tells leaves out what its caches would give back.
   const addresses =
     process.platform === 'linux' ? createMemoryGuard(pool, { clock, freeBytes: freemem, totalBytes: totalmem }) : pool;

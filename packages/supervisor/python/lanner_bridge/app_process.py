@@ -16,9 +16,6 @@ from .frames import receive_frame
 from .process_tree import close_descriptors_except, default_signals, die_with_parent, open_to_debuggers
 from .start_order import parse_start
 
-if sys.platform == "linux":
-    from . import seccomp
-
 _MAX_PROCESSES = 8192
 _APP_READY = b"R"
 
@@ -39,8 +36,6 @@ class AppPipes:
     # What lines with labels begin with (request_labels.py): nothing that is printed by accident.
     mark: bytes
     _app_is_ready: bool = False
-    # Of the app's seccomp filter, once the app is ready; None when it has none.
-    socket_listener: object = None
 
     @staticmethod
     def create():
@@ -60,10 +55,8 @@ class AppPipes:
     def wait_for_app(self):
         """In the init: until the app process waits for its order. ConnectionError when it has ended instead."""
         if not self._app_is_ready:
-            data, fds, _, _ = socket.recv_fds(self.orders, 1, 1)
-            if data != _APP_READY:
+            if self.orders.recv(1) != _APP_READY:
                 raise ConnectionError("the app process ended before it was told what to run")
-            self.socket_listener = fds[0] if fds else None
             self._app_is_ready = True
 
     def last_words(self):
@@ -78,14 +71,14 @@ class AppPipes:
 def become(pipes, is_spare, has_broker):
     """In the forked child: prepare the process, wait for the order, run the callable, report, exit. Never returns.
 
-    `has_broker`: its init makes its sockets' addresses right (socket_broker.py); else Python's own sockets are patched.
+    `has_broker`: the init of the zygote's sandbox makes its sockets' addresses right (sandbox_sockets.py); else Python's own are patched.
     """
     try:
         _prepare_process(pipes)
         if is_spare:
             # A page that a fork shares is copied when it is first touched. What an app will touch is touched now.
             preload.rehearse()
-        _say_ready(pipes.app_orders, has_broker)
+        pipes.app_orders.sendall(_APP_READY)
         order, place = _receive_order(pipes.app_orders)
         if order.sandbox == "namespaces":
             runner_sandbox.drop_privileges()
@@ -101,15 +94,6 @@ def become(pipes, is_spare, has_broker):
         sys.excepthook(*sys.exc_info())
         os._exit(1)
     os._exit(_run(order, control))
-
-
-def _say_ready(orders, has_broker):
-    if not has_broker:
-        orders.sendall(_APP_READY)
-        return
-    listener = seccomp.install_socket_filter()
-    socket.send_fds(orders, [_APP_READY], [listener])
-    os.close(listener)
 
 
 def _receive_order(orders):

@@ -37,6 +37,8 @@ class LaunchSpec:
     wait_for_all: bool = False
     pass_control: bool = False
     limits: dict = field(default_factory=dict)
+    address: str = ""
+    address_key: str = ""
 
 
 def parse_spec(text):
@@ -64,11 +66,15 @@ def parse_spec(text):
         wait_for_all=_typed(raw, "waitForAll", bool, False),
         pass_control=_typed(raw, "passControl", bool, False),
         limits=_typed(raw, "limits", dict, {}),
+        address=_typed(raw, "address", str, ""),
+        address_key=_typed(raw, "addressKey", str, ""),
     )
     if not spec.argv or not os.path.isabs(spec.argv[0]):
         raise SpecError(f"argv[0] must be an absolute path, not {spec.argv[:1]}")
     if spec.sandbox not in ("namespaces", "process-group"):
         raise SpecError(f"sandbox must be namespaces or process-group, not {spec.sandbox!r}")
+    if spec.address_key and not spec.address:
+        raise SpecError("addressKey needs an address")
     if uid != os.getuid() and os.geteuid() != 0:
         raise SpecError(f"only root may run a program as uid {uid}")
     return spec

@@ -5,6 +5,7 @@
 The launcher holds the lifeline (descriptor 0) and the exit status; the init reaps, passes signals on, and dies with the launcher.
 """
 
+import fcntl
 import json
 import os
 import select
@@ -17,6 +18,7 @@ from .process_tree import EXIT_SANDBOX_FAILED, default_signals, drain, wake_on_s
 
 EXIT_SPEC_WRONG = 120
 _MAX_SPEC_BYTES = 4 << 20
+_FIRST_FREE_FD = 10
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -30,7 +32,7 @@ def main():
     except SpecError as error:
         return _fail(EXIT_SPEC_WRONG, str(error))
     wake = wake_on_signals(*_PASSED_ON, signal.SIGCHLD)
-    ours, theirs = socket.socketpair()
+    ours, theirs = _control_sockets()
     try:
         init = _start_init(spec, theirs)
     except OSError as error:
@@ -39,6 +41,13 @@ def main():
     if spec.pass_control:
         os.close(3)
     return _watch(spec, init, ours, wake)
+
+
+def _control_sockets():
+    """Ours, and the init's, behind a number that no program is given."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        return ours, socket.socket(fileno=fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_FD))
 
 
 def _start_init(spec, control):

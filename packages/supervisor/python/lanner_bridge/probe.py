@@ -17,10 +17,6 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 from lanner_bridge import broker_trial, identity, linux, root_builder, root_plan
 
-def be_unprivileged():
-    identity.enter_user_namespace()
-    linux.drop_all_capabilities()
-
 own = os.open("/proc/self/ns/pid", os.O_RDONLY)
 linux.unshare(linux.CLONE_NEWPID)
 pid = os.fork()
@@ -30,13 +26,21 @@ if pid == 0:
     try:
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
         root_builder.enter_root(root_plan.runner_root("probe", "127.0.0.1"))
+        identity.enter_user_namespace()
         linux.drop_all_capabilities()
-        print("addresses:", broker_trial.find_problem(be_unprivileged) or "", flush=True)
+        print("addresses:", broker_trial.find_problem() or "", flush=True)
         os._exit(0)
     except BaseException as error:
         print(error, file=sys.stderr, flush=True)
     os._exit(1)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+# For plain processes.
+_INNER_OF_GROUP = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from lanner_bridge import broker_trial
+print("addresses:", broker_trial.find_problem() or "")
 """
 
 
@@ -54,7 +58,8 @@ def probe():
         second_failure, addresses = _try(None)
         if second_failure is None:
             return _answer("namespaces", f"namespaces work, but only as the same user ({failure})", False, addresses)
-    return _answer("process-group", f"namespaces do not work here: {failure}", False, _try_addresses())
+    no_broker, addresses = _launch({"sandbox": "process-group"}, _INNER_OF_GROUP)
+    return _answer("process-group", f"namespaces do not work here: {failure}", False, no_broker or addresses)
 
 
 def _answer(level, reason, own_uid, addresses_problem):
@@ -62,24 +67,30 @@ def _answer(level, reason, own_uid, addresses_problem):
     return {"level": level, "reason": reason, "ownUid": own_uid, "addresses": covered, "addressesReason": addresses_problem or ""}
 
 
-def _try_addresses():
-    """For plain processes."""
-    from . import broker_trial
-
-    return broker_trial.find_problem()
-
-
 def _try(uid):
     """(what went wrong in one line or None, what is wrong with addresses in one line or None)."""
     spec = {
-        "argv": [sys.executable, "-I", "-S", "-B", "-c", _INNER, os.path.dirname(_SCRIPT)],
-        "env": {},
         "keepCapabilities": True,
         "interpreters": [sys.executable],
         "binds": [{"source": os.path.dirname(_SCRIPT)}],
     }
     if uid is not None:
         spec["uid"] = uid
+    failure, addresses = _launch(spec, _INNER)
+    if failure is None:
+        return None, addresses
+    # Perhaps only the filter cannot be installed.
+    failure_without, _ = _launch(spec, _INNER, has_address=False)
+    return failure_without, failure
+
+
+def _launch(spec, program, has_address=True):
+    """Run a program in the exec sandbox; the same pair."""
+    from .broker_trial import TRIAL_ADDRESS
+
+    spec = {**spec, "argv": [sys.executable, "-I", "-S", "-B", "-c", program, os.path.dirname(_SCRIPT)], "env": {}}
+    if has_address:
+        spec["address"] = TRIAL_ADDRESS
     child = subprocess.Popen(
         [sys.executable, "-I", "-S", "-B", _SCRIPT],
         stdin=subprocess.PIPE,

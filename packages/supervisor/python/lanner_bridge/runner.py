@@ -11,6 +11,7 @@ import socket
 import time
 
 from . import app_process, runner_sandbox
+from .claimed_address import ClaimedAddress
 from .frames import FrameError, receive_frame, send_frame
 from .process_tree import become_subreaper, close_descriptors_except, close_to_debuggers
 from .runner_init import RunnerInit
@@ -21,19 +22,20 @@ EXIT_NO_START = 125
 SPARE_READY = b"R"
 
 
-def run(channel, fork, on_connected, is_namespace_init, has_broker):
+def run(channel, fork, on_connected, is_namespace_init, claims_fd):
     """In the forked child; returns the exit status of the init.
 
     `fork` is the header of the zygote's `fork` frame; a spare has None and waits for it on `channel`, a socket to the zygote.
+    `claims_fd`: where it claims its address; None where the kernel does not help with addresses.
     """
-    close_descriptors_except(*([channel.fileno()] if channel else []))
+    close_descriptors_except(*([channel.fileno()] if channel else []), *([] if claims_fd is None else [claims_fd]))
     pid = _pid_for_zygote()
     if is_namespace_init:
         runner_sandbox.enter_first_namespaces()
     pipes = app_process.AppPipes.create()
     app = os.fork()
     if app == 0:
-        app_process.become(pipes, is_spare=fork is None, has_broker=has_broker)
+        app_process.become(pipes, is_spare=fork is None, has_broker=claims_fd is not None)
     pipes.close_app_side()
     if fork is None:
         _touch_memory(is_namespace_init)
@@ -53,10 +55,13 @@ def run(channel, fork, on_connected, is_namespace_init, has_broker):
     header, payload = frame
     try:
         order = parse_start(header, payload)
+        claimed = None if claims_fd is None else ClaimedAddress(claims_fd, order.address, header.pop("addressProof", ""))
         pipes.wait_for_app()  # the root must not change under its feet
         place = _enter_sandbox(order, is_namespace_init)
         send_frame(connection, {"type": "sandboxed", "isolation": order.sandbox, "pid": pid})
         close_to_debuggers()  # the app must not take over its init
+        if claimed:
+            claimed.wait()
         send_frame(pipes.orders, {**header, "place": dataclasses.asdict(place)}, payload)
     except (OSError, StartError, KeyError, TypeError, ValueError) as error:
         _give_up(connection, f"the runner's sandbox could not be made: {error}{pipes.last_words()}")
@@ -64,7 +69,7 @@ def run(channel, fork, on_connected, is_namespace_init, has_broker):
     pipes.orders.close()
     address = order.address
     del order, frame, payload  # the definitions are the app's now
-    return RunnerInit(connection, app, pipes, is_namespace_init, address).serve()
+    return RunnerInit(connection, app, pipes, is_namespace_init, address, claimed).serve()
 
 
 def _wait_for_fork(channel, pipes):

@@ -8,15 +8,11 @@ import os
 import select
 import signal
 import socket
-import sys
 
 from .app_reports import ReportReader
 from .frames import FrameError, FrameParser, encode_head
 from .log_lines import LineCutter, encode_log_frames
-from .process_tree import allow_many_descriptors, drain, kill_descendants, reap, send_signal, wake_on_signals
-
-if sys.platform == "linux":
-    from . import socket_broker
+from .process_tree import drain, kill_descendants, reap, send_signal, wake_on_signals
 
 HIGH_WATER_BYTES = 256 << 10
 _READ_BYTES = 64 << 10
@@ -30,7 +26,7 @@ _READS_BEFORE_REPORT = 4
 class RunnerInit:
     """States: the app runs → it has ended and its output is being read → the `exit` frame is being sent."""
 
-    def __init__(self, connection, app, pipes, is_namespace_init, address):
+    def __init__(self, connection, app, pipes, is_namespace_init, address, claimed):
         self._connection = connection
         self._app = app
         self._is_namespace_init = is_namespace_init
@@ -41,10 +37,8 @@ class RunnerInit:
         self._reports = ReportReader(pipes.control)
         self._commands = FrameParser()
         self._address = address
-        self._broker = None
-        if pipes.socket_listener is not None:
-            allow_many_descriptors()
-            self._broker = socket_broker.SocketBroker(pipes.socket_listener, address, self._tell_listening)
+        # Tells what listens there, where the kernel helps with addresses.
+        self._claimed = claimed
         # Frames of our own, until no report is being sent.
         self._frames = bytearray()
         connection.setblocking(False)
@@ -79,8 +73,8 @@ class RunnerInit:
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         poll.register(self._connection, select.POLLIN | (select.POLLOUT if self._output else 0))
-        if self._broker:
-            self._broker.register(poll)
+        if self._claimed and self._claimed.is_open:
+            poll.register(self._claimed, select.POLLIN)
         if takes_input:
             for fd in self._streams:
                 poll.register(fd, select.POLLIN)
@@ -91,11 +85,9 @@ class RunnerInit:
             timeout_ms = 0
         elif takes_input and self._app_status is not None:
             timeout_ms = _SILENCE_MS
-        elif self._broker:
-            timeout_ms = self._broker.longest_wait_ms()
         ready = dict(poll.poll(timeout_ms))
-        if self._broker:
-            self._broker.serve(ready)
+        if self._claimed and self._claimed.fileno() in ready:
+            self._tell_listening()
         if not ready and timeout_ms == _SILENCE_MS:
             self._close_streams()
         if self._wake in ready:
@@ -116,8 +108,9 @@ class RunnerInit:
             self._frames.clear()
         self._flush()
 
-    def _tell_listening(self, port):
-        self._frames += encode_head({"type": "listening", "port": port, "address": self._address})
+    def _tell_listening(self):
+        for port in self._claimed.new_ports():
+            self._frames += encode_head({"type": "listening", "port": port, "address": self._address})
 
     def _take_report(self):
         if self._reports.receive() == "result":
@@ -164,6 +157,8 @@ class RunnerInit:
             self._on_ended(pid, status)
         if self._app_status is not None:
             self._kill()
+            if self._claimed:
+                self._tell_listening()  # what the app did last
 
     def _on_ended(self, pid, status):
         if pid == self._app:

@@ -15,6 +15,9 @@ import sys
 import termios
 
 from . import app_environment, root_plan, seccomp, session_place, socket_broker
+from .address_holder import AddressHolder
+from .callers import OneHolder
+from .listener_table import ListenerTable
 from .process_tree import allow_many_descriptors, close_descriptors_except, default_signals, die_with_parent, drain, wake_on_signals
 
 _CONTROL = 3
@@ -118,7 +121,8 @@ class _Session:
         os.set_blocking(self._to_command, False)
         if fds:
             allow_many_descriptors()
-            self._broker = socket_broker.SocketBroker(fds[0], self._order["address"], lambda port: None)
+            holder = AddressHolder(self._order["address"], ListenerTable())
+            self._broker = socket_broker.SocketBroker(fds[0], OneHolder(holder))
 
     def _relay(self):
         control_is_open = True

@@ -74,9 +74,14 @@ def _open_process(thread):
 
 def process_of(thread):
     """The process of a thread."""
+    return status_number(thread, b"Tgid:")
+
+
+def status_number(thread, field):
+    """A number that /proc tells of a thread, e.g. `PPid:`."""
     try:
         with open(f"/proc/{thread}/status", "rb") as file:
-            return int(next(line.split()[1] for line in file if line.startswith(b"Tgid:")))
+            return int(next(line.split()[1] for line in file if line.startswith(field)))
     except (OSError, StopIteration):
         raise CallerGone(f"thread {thread} has ended") from None
 

@@ -26,6 +26,8 @@ if sys.platform == "linux":
 
 PROTOCOL_VERSION = 1
 _CONTROL_FD = 3
+# Where runners claim their addresses (claimed_address.py).
+_CLAIMS_FD = 4
 # Children that may be alive at once and still be told apart; more only lose their `child-ended` frame.
 _SLOTS = 4096
 # A spare costs 50 ms of a core: it is made when nothing has been asked for so long.
@@ -56,7 +58,7 @@ def main():
         },
     )
     has_broker = sys.platform == "linux" and PYTHON_ADDRESSES not in sys.argv[1:]
-    return Zygote(control, NO_SPARE not in sys.argv[1:], has_broker).serve()
+    return Zygote(control, NO_SPARE not in sys.argv[1:], _CLAIMS_FD if has_broker else None).serve()
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Spare:
 class Zygote:
     """The loop: fork requests in, pids and ends of children out. In quiet moments it makes a spare runner."""
 
-    def __init__(self, control, wants_spare, has_broker):
+    def __init__(self, control, wants_spare, claims_fd):
         self._control = control
         self._parser = FrameParser()
         # One byte per child, shared with it: the child sets it once the supervisor knows it by its `hello`.
@@ -87,7 +89,7 @@ class Zygote:
         self._own_namespace = _own_pid_namespace()
         self._spare = None
         self._wants_spare = wants_spare
-        self._has_broker = has_broker
+        self._claims_fd = claims_fd
 
     def serve(self):
         wake = wake_on_signals(signal.SIGCHLD)
@@ -191,7 +193,7 @@ class Zygote:
             default_signals()
             is_namespace_init = self._own_namespace is not None
             on_connected = lambda: self._connected.__setitem__(slot, 1)  # noqa: E731
-            status = runner.run(channel, header, on_connected, is_namespace_init, self._has_broker)
+            status = runner.run(channel, header, on_connected, is_namespace_init, self._claims_fd)
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:

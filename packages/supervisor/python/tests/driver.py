@@ -1,10 +1,12 @@
 """Plays the supervisor: starts launchers and zygotes, accepts runners, speaks the bridge. For tests and benchmarks."""
 
 import functools
+import hmac
 import json
 import os
 import pickle
 import queue
+import random
 import secrets
 import shutil
 import socket
@@ -58,10 +60,13 @@ def problem_with_kernel_addresses():
 class FakeSupervisor:
     """One zygote and its runners. `own_uid`: accounts have their own uid (root only). `python_addresses`: default where the kernel cannot help."""
 
-    def __init__(self, python=sys.executable, sandbox="namespaces", own_uid=None, uid=None, extra_binds=(), python_addresses=None):
+    def __init__(self, python=sys.executable, sandbox="namespaces", own_uid=None, uid=None, extra_binds=(), python_addresses=None, env=()):
         self.folder = tempfile.mkdtemp(prefix="lanner-bridge-test-")
         self.sandbox = sandbox
         self.python = python
+        # Of the zygote itself.
+        self.address = f"127.{random.randint(32, 223)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+        self.address_key = secrets.token_hex(32)
         self.account_uid = ACCOUNT_UID if own_uid else uid
         self.socket_dir = self._folder("sockets")
         self.data_dir = self._folder("data")
@@ -85,6 +90,7 @@ class FakeSupervisor:
                 "LANG": "C.UTF-8",
                 "PYTHONUNBUFFERED": "1",
                 "PYTHONDONTWRITEBYTECODE": "1",
+                **dict(env),
             },
             "sandbox": sandbox,
             "interpreters": [python],
@@ -101,6 +107,8 @@ class FakeSupervisor:
         }
         if problem_with_kernel_addresses() if python_addresses is None else python_addresses:
             spec["argv"].append("--python-addresses")
+        else:
+            spec.update(address=self.address, addressKey=self.address_key)
         if own_uid:
             spec["uid"] = ACCOUNT_UID
         self.launcher = launch(spec, theirs, uid)
@@ -154,6 +162,7 @@ class FakeSupervisor:
             "type": "start",
             "runnerId": runner_id,
             "address": address,
+            "addressProof": hmac.digest(self.address_key.encode(), address.encode(), "sha256").hex(),
             "hostname": f"host-{runner_id}",
             "callable": call,
             "runOnMainThread": True,

@@ -1,5 +1,6 @@
 """What only the kernel's help can do with the addresses of a runner: programs in C, programs started anew, races."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -154,6 +155,26 @@ def main():
         )
         self.assertEqual(runner.value(), (True, [b"0", b"1"]))
 
+    def test_a_pid_namespace_of_an_apps_own_does_not_hide_whose_it_is(self):
+        runner = self.start(
+            """
+            import ctypes, os, socket
+            def main():
+                ours, theirs = socket.socketpair()
+                if os.fork() == 0:
+                    if ctypes.CDLL(None).unshare(0x10000000 | 0x20000000) < 0:  # NEWUSER, NEWPID
+                        theirs.send(b"cannot"); os._exit(0)
+                    if os.fork() == 0:
+                        theirs.send(f"{os.getpid()} {socket.create_server(('0.0.0.0', 0)).getsockname()[0]}".encode())
+                    os._exit(0)
+                return ours.recv(100).decode()
+            """
+        )
+        found = runner.value()
+        if found == "cannot":
+            self.skipTest("no namespaces for apps on this machine")
+        self.assertEqual(found, f"1 {self.own}")
+
     def test_a_blocking_connect_waits_and_holds_up_nobody(self):
         runner = self.start(
             NATIVE
@@ -208,6 +229,23 @@ def main():
             """
         )
         self.assertEqual(runner.value(), [True] * 6 + ["missing"])
+
+    def test_no_link_leads_to_a_unix_socket_beyond_the_runners_root(self):
+        if self.mode == "process-group":
+            self.skipTest("it has the machine's root")
+        path = self.supervisor.listener.getsockname()
+        runner = self.start(
+            f"""
+            import os, socket, tempfile
+            def main():
+                folder = tempfile.mkdtemp(); os.chdir(folder)
+                os.symlink({os.path.dirname(path)!r}, "link"); os.symlink({path!r}, "direct"); os.symlink("/", "top"); os.mkdir("real")
+                server = socket.socket(socket.AF_UNIX); server.bind(folder + "/real/own"); server.listen()
+                names = ["link/runners.sock", "direct", "top{path}", {path!r}, "/proc/self/cwd/link/runners.sock", "/proc/self/../1/root{path}", "../" * 6 + {path!r}]
+                return [socket.socket(socket.AF_UNIX).connect_ex(name) for name in names + ["top" + folder + "/real/own", "/proc/self/root" + folder + "/real/own"]]
+            """
+        )
+        self.assertEqual(runner.value(), [2] * 7 + [0] * 2)
 
     def test_a_unix_socket_that_is_busy_is_waited_for(self):
         runner = self.start(
@@ -356,6 +394,60 @@ def main():
 """
             )
             self.assertEqual(runner.value(), {"127.0.0.1"})
+
+    def test_a_runner_that_makes_its_connects_wait_does_not_hold_up_another_one(self):
+        """Its broker connects without blocking, and the runner takes that back from another thread, to where nobody answers."""
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as fillers:
+            for _ in range(4):
+                filler = fillers.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(full.getsockname())
+            stalling = self.start(
+                f"""
+                import fcntl, signal, socket, sys, threading
+                sys.setswitchinterval(1e-5)
+                number = None
+                class Alarm(Exception): pass
+                def ring(*_): raise Alarm
+                def flip():
+                    while True:
+                        try:
+                            fcntl.fcntl(number, fcntl.F_SETFL, 0)
+                        except (OSError, TypeError):
+                            pass
+                def main():
+                    global number
+                    signal.signal(signal.SIGALRM, ring)
+                    threading.Thread(target=flip, daemon=True).start()
+                    print("up", flush=True)
+                    while True:
+                        with socket.socket() as client:
+                            number = client.fileno()
+                            try:
+                                signal.setitimer(signal.ITIMER_REAL, 0.01)
+                                client.connect(("127.0.0.1", {full.getsockname()[1]}))
+                            except (OSError, Alarm):
+                                pass
+                """
+            )
+            stalling.until_line("up")
+            runner = self.start(
+                """
+                import socket, time
+                def main():
+                    longest = 0
+                    for _ in range(100):
+                        with socket.socket() as client:
+                            begin = time.monotonic()
+                            client.connect_ex(("127.0.0.1", 1))
+                            longest = max(longest, time.monotonic() - begin)
+                        time.sleep(0.01)
+                    return longest
+                """,
+                address=any_address(),
+                runner_id="other",
+            )
+            self.assertLess(runner.value(), 2)
 
     def test_signals_do_not_disturb(self):
         runner = self.start(

@@ -9,34 +9,12 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import driver
-from driver import launch
+import launch_case
 from modes import for_each_mode
 from test_runner import sleepers
 
 
-class LauncherCase(unittest.TestCase):
-    def spec(self, *argv, **fields):
-        spec = {"argv": list(argv), "env": {"PATH": "/usr/bin:/bin"}, "sandbox": self.options.get("sandbox", "namespaces"), **fields}
-        if self.options.get("own_uid"):
-            spec["uid"] = driver.ACCOUNT_UID
-        return spec
-
-    def launch(self, *argv, control=None, **fields):
-        child = launch(self.spec(*argv, **fields), control, self.options.get("uid"))
-        self.addCleanup(self.end, child)
-        return child
-
-    def end(self, child):
-        child.stdin.close()
-        child.wait(20)
-        child.stdout.close()
-        child.stderr.close()
-
-    def run_it(self, *argv, **fields):
-        child = self.launch(*argv, **fields)
-        output, errors = child.stdout.read().decode(), child.stderr.read().decode()
-        return child.wait(20), output, errors
-
+class LauncherCase(launch_case.LaunchCase):
     def test_exit_status_and_output_are_the_programs(self):
         self.assertEqual(self.run_it("/bin/sh", "-c", "echo out; echo err >&2; exit 7"), (7, "out\n", "err\n"))
 
@@ -99,10 +77,8 @@ class LauncherCase(unittest.TestCase):
             self.assertEqual(child.wait(20), 0)
 
 
-class SandboxedProgram(unittest.TestCase):
+class SandboxedProgram(launch_case.LaunchCase):
     """What namespaces add."""
-
-    run_it, launch, spec, end = LauncherCase.run_it, LauncherCase.launch, LauncherCase.spec, LauncherCase.end
 
     def test_a_closed_folder_can_be_opened_by_a_bind_and_only_its_inside_is_seen(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -23,6 +23,8 @@ export interface BuildContext extends BuildFolders {
   sandbox: 'namespaces' | 'process-group';
   /** Who the steps run as, and who owns `storeFolder`. */
   identity: { uid: number; gid: number } | undefined;
+  /** What the build may bind, and nobody else; undefined where the kernel does not help with addresses. */
+  address: string | undefined;
   /** Index addresses, proxies and certificate files of the operator; nothing secret. */
   buildEnv: Record<string, string>;
   /** Lanner's own certificate authority: sources that a client uploaded are fetched from this platform. */
@@ -82,6 +84,7 @@ async function runStep(step: BuildStep, certificates: Record<string, string>, co
     ],
     hostname: 'build',
     network: true,
+    ...(context.address === undefined ? {} : { address: context.address }),
   };
   const errorLines: string[] = [];
   const mask = createMask(context.secrets);

@@ -9,6 +9,7 @@ import { readHostEnvironment } from '../host-environment.ts';
 import { silentLog } from '../lib/log.ts';
 import { probeIsolation } from '../sandbox/isolation.ts';
 import { writeCondaStandIn, type CondaStandIn } from '../testing/conda-stand-in.ts';
+import { createAddressPool } from '../runners/address-pool.ts';
 import { startTestSupervisor, toolsFolder, type TestSupervisor } from '../testing/test-supervisor.ts';
 import { createEnvironmentStore, type EnvironmentTree } from './environment-store.ts';
 import { createEnvironments, type Environments } from './environments.ts';
@@ -155,6 +156,7 @@ describe('without micromamba', () => {
     environments = createEnvironments({
       store: createEnvironmentStore(join(folder, 'environments')),
       isolation: () => probeIsolation(readHostEnvironment(process.env).hostEnv),
+      addresses: createAddressPool(folder),
       clock: systemClock,
       log: silentLog,
       hostEnv: readHostEnvironment(env).hostEnv,

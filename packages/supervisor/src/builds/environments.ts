@@ -8,6 +8,7 @@ import {
   type LogLevel,
 } from '@lanner/protocol';
 import type { Log } from '../lib/log.ts';
+import type { AddressPool } from '../runners/address-pool.ts';
 import { identityOf, type Isolation } from '../sandbox/isolation.ts';
 import { buildConda } from './build-conda.ts';
 import type { BuildContext } from './build-step.ts';
@@ -21,6 +22,7 @@ import { findUv } from './find-uv.ts';
 export interface EnvironmentsOptions {
   store: EnvironmentStore;
   isolation: () => Promise<Isolation>;
+  addresses: AddressPool;
   clock: Clock;
   log: Log;
   hostEnv: Record<string, string>;
@@ -102,6 +104,7 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
       throw error;
     });
     const folders = await store.prepare(request.accountId, spec.id, identity);
+    const address = isolation.addresses === 'kernel' ? options.addresses.allocate() : undefined;
     try {
       const made = await make({
         ...folders,
@@ -110,6 +113,7 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
         supervisorPython: isolation.pythonPath,
         sandbox: isolation.level,
         identity,
+        address,
         buildEnv: options.buildEnv,
         caBundlePath: options.caBundlePath,
         onLine,
@@ -129,6 +133,7 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
       await store.removeTree(folders.tree);
       throw error;
     } finally {
+      if (address !== undefined) options.addresses.release(address);
       await rm(folders.inputFolder, { recursive: true, force: true });
     }
   };

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { LannerError } from '@lanner/protocol';
 
-/** Loopback addresses, one per live runner. */
+/** Loopback addresses, one per live runner, zygote and build. */
 export interface AddressPool {
   /**
-   * An address no live runner has, e.g. `127.83.4.9`.
+   * An address nobody has, e.g. `127.83.4.9`.
    * @throws LannerError `no_capacity` when all are taken.
    */
   allocate(): string;

@@ -212,6 +212,7 @@ export class Runner {
     return createStartFrame({
       request: this.request,
       address: this.address,
+      addressProof: zygote.proveAddress(this.address),
       files: staged,
       blobFolder,
       dataFolder: join(dataFolder, accountId),

@@ -8,6 +8,8 @@ import type { StagedFile } from './stage-files.ts';
 export interface StartFrameOptions {
   request: StartRunnerRequest;
   address: string;
+  /** For the init of the zygote's sandbox. */
+  addressProof: string | undefined;
   files: readonly StagedFile[];
   blobFolder: string;
   /** Path inside the zygote's root. */
@@ -51,6 +53,7 @@ export async function createStartFrame(options: StartFrameOptions): Promise<Star
     limits: { ...request.limits },
     sandbox: options.sandbox,
   };
+  if (options.addressProof !== undefined) header['addressProof'] = options.addressProof;
   if (request.exposedPort !== undefined) header['exposedPort'] = request.exposedPort;
   if (request.metricsPort !== undefined) header['metricsPort'] = request.metricsPort;
   if (options.caBundlePath !== undefined) header['caBundle'] = options.caBundlePath;

@@ -35,6 +35,10 @@ export interface LauncherSpec {
   waitForAll?: boolean;
   passControl?: boolean;
   limits?: Record<string, number>;
+  /** Its sockets are led to this address; without, they bind and connect as they ask to. */
+  address?: string;
+  /** Proofs made with it (address-proof.ts) are believed of what the program forks. */
+  addressKey?: string;
 }
 
 /** Exit statuses of the launcher that are not the program's. */

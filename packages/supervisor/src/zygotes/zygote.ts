@@ -11,6 +11,7 @@ import { connectFrames, type FrameConnection } from '../lib/frame-connection.ts'
 import type { FrameHandler, FrameHeader, PayloadSink } from '../lib/frames.ts';
 import { createLineSplitter } from '../lib/line-splitter.ts';
 import type { Log } from '../lib/log.ts';
+import { proveAddress } from '../sandbox/address-proof.ts';
 import { encodeSpec, launcherPath, pythonFolder, zygotePath, type LauncherSpec } from '../sandbox/exec-sandbox.ts';
 import type { Isolation } from '../sandbox/isolation.ts';
 import { findHostPid } from './host-pid.ts';
@@ -20,6 +21,8 @@ export interface ZygoteOptions {
   tree: EnvironmentTree;
   isolation: Isolation;
   identity: { uid: number; gid: number } | undefined;
+  /** What its imports may bind; undefined where the kernel does not help with addresses. */
+  address: string | undefined;
   /** Short private folder for its socket. */
   socketFolder: string;
   /** Folder for staged files and scratch folders of its runners; removed when the zygote has ended. */
@@ -52,6 +55,8 @@ export interface Zygote {
   /** Certificate bundle its runners can be given, when there was one at its start. */
   readonly caBundlePath: string | undefined;
   readonly runnerCount: number;
+  /** What lets one of its runners have this address; undefined where the kernel does not help with addresses. */
+  proveAddress(address: string): string | undefined;
   /** Resolves when runners can be forked; rejects when it ended before, or took longer than a minute. */
   readonly ready: Promise<void>;
   /** Resolves when it can fork no more (crashed, retired). Its runners may go on. */
@@ -94,6 +99,7 @@ export function startZygote(options: ZygoteOptions): Zygote {
   const { caBundlePath } = options;
   const hasBundle = caBundlePath !== undefined && existsSync(caBundlePath);
   const folders = { stageFolder, scratchFolder, caBundlePath: hasBundle ? caBundlePath : undefined };
+  const addressKey = options.address === undefined ? undefined : randomBytes(32).toString('base64url');
   const ready = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<void>();
@@ -205,7 +211,7 @@ export function startZygote(options: ZygoteOptions): Zygote {
     });
     await chmod(socketPath, 0o666);
     if (isClosed) return;
-    const spec = zygoteSpec(options, folders);
+    const spec = zygoteSpec(options, folders, addressKey);
     child = spawn(isolation.pythonPath, ['-I', launcherPath], {
       env: {},
       cwd: '/',
@@ -266,6 +272,7 @@ export function startZygote(options: ZygoteOptions): Zygote {
     get runnerCount() {
       return connections.size + forks.size;
     },
+    proveAddress: (address) => (addressKey === undefined ? undefined : proveAddress(addressKey, address)),
     ready: ready.promise,
     closed: closed.promise,
     ended: ended.promise,
@@ -337,11 +344,11 @@ interface ZygoteFolders {
   caBundlePath: string | undefined;
 }
 
-function zygoteSpec(options: ZygoteOptions, folders: ZygoteFolders): LauncherSpec {
+function zygoteSpec(options: ZygoteOptions, folders: ZygoteFolders, addressKey: string | undefined): LauncherSpec {
   const { tree, identity, isolation } = options;
   const python = join(tree.path, 'bin/python');
   return {
-    argv: [python, zygotePath, ...(isolation.addresses === 'kernel' ? [] : ['--python-addresses'])],
+    argv: [python, zygotePath, ...(addressKey === undefined ? ['--python-addresses'] : [])],
     env: {
       PATH: `${tree.path}/bin:/usr/local/bin:/usr/bin:/bin`,
       HOME: isolation.level === 'namespaces' ? '/home/lanner' : folders.scratchFolder,
@@ -368,5 +375,6 @@ function zygoteSpec(options: ZygoteOptions, folders: ZygoteFolders): LauncherSpe
     keepCapabilities: true,
     waitForAll: true,
     passControl: true,
+    ...(options.address === undefined || addressKey === undefined ? {} : { address: options.address, addressKey }),
   };
 }

@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { isLannerError, LannerError, type Clock, type Timer } from '@lanner/protocol';
 import type { EnvironmentTree } from '../builds/environment-store.ts';
 import type { Log } from '../lib/log.ts';
+import type { AddressPool } from '../runners/address-pool.ts';
 import { identityOf, type Isolation } from '../sandbox/isolation.ts';
 import { startZygote, type RunnerConnection, type Zygote, type ZygoteOptions } from './zygote.ts';
 
 export interface ZygotesOptions {
   isolation: () => Promise<Isolation>;
+  addresses: AddressPool;
   clock: Clock;
   log: Log;
   /** Short folder for sockets. */
@@ -73,11 +75,13 @@ export function createZygotes(options: ZygotesOptions): Zygotes {
     count += 1;
     const id = `z${count}`;
     const startedAtMs = clock.monotonicMs();
+    const address = isolation.addresses === 'kernel' ? options.addresses.allocate() : undefined;
     const zygote = start({
       id,
       tree,
       isolation,
       identity: identityOf(isolation, accountOrdinal),
+      address,
       socketFolder: join(options.socketFolder, id),
       workFolder: join(options.workFolder, id),
       dataFolder: join(options.dataFolder, tree.accountId),
@@ -86,7 +90,10 @@ export function createZygotes(options: ZygotesOptions): Zygotes {
       log,
     });
     living.add(zygote);
-    void zygote.ended.then(() => living.delete(zygote));
+    void zygote.ended.then(() => {
+      living.delete(zygote);
+      if (address !== undefined) options.addresses.release(address);
+    });
     void zygote.closed.then(() => {
       if (warm.get(tree.path) === entry) warm.delete(tree.path);
       log.info({ zygote: id, accountId: tree.accountId }, 'zygote closed');
