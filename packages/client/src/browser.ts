@@ -1,5 +1,6 @@
 /** The TypeScript client of Lanner and fal Serverless for browsers and edge runtimes: no module of Node is needed. */
 export { ServerlessClient, type BrowserClientOptions, type BrowserRunners } from './browser-client.ts';
+export type { CallingClient } from './calls/calling-client.ts';
 export {
   AppError,
   ClientError,

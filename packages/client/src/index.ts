@@ -1,5 +1,6 @@
 /** The TypeScript client of Lanner and fal Serverless. */
 export { ServerlessClient, type ServerlessClientOptions } from './serverless-client.ts';
+export type { CallingClient } from './calls/calling-client.ts';
 export {
   AppError,
   ClientError,

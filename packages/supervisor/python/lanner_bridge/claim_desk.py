@@ -88,6 +88,7 @@ class ClaimDesk:
         address, _, proof = message.decode().partition(" ")
         if not hmac.compare_digest(proof_of(self._key, address).encode(), proof.encode()):
             raise PermissionError("the supervisor has not given it")
+        self._release_if_gone(address)
         if address in self._taken or len(self._claims) >= _MAX_CLAIMS:
             raise PermissionError("it is taken")
         claim = _Claim(channel, address)
@@ -95,6 +96,16 @@ class ClaimDesk:
         self._taken.add(address)
         self._claims[channel.fileno()] = claim
         _say(channel, ACCEPTED)
+
+    def _release_if_gone(self, address):
+        """Its last holder may have ended in this very turn."""
+        for fd, claim in self._claims.items():
+            if claim.address == address:
+                poll = select.poll()
+                poll.register(fd, 0)
+                if poll.poll(0):
+                    self._release(fd)
+                return
 
     def _release(self, fd):
         claim = self._claims.pop(fd)

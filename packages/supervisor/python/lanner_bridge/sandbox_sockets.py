@@ -1,7 +1,8 @@
 """The sockets of everything in an exec sandbox: a build, or a zygote with all its runners. Runs in the init of the sandbox.
 
-A seccomp listener can exist once in a line of processes, and packages run their code before there is a runner. So the filter is installed before the program is started, and this one broker
-serves all of it: what comes from a runner by the address that the runner has claimed, everything else by the sandbox's own.
+A seccomp listener can exist once in a line of processes, and packages run their code before there is a runner. So the filter is
+installed before the program is started, and this one broker serves all of it: what comes from a runner by the address that the
+runner has claimed, everything else by the sandbox's own.
 """
 
 import array  # noqa: F401  (of socket.recv_fds, which imports it when it is called)

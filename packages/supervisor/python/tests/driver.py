@@ -57,6 +57,11 @@ def problem_with_kernel_addresses():
     return probe()["addressesReason"] or None
 
 
+def random_address():
+    """As good as nobody's: there are twelve million."""
+    return f"127.{random.randint(32, 223)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+
+
 class FakeSupervisor:
     """One zygote and its runners. `own_uid`: accounts have their own uid (root only). `python_addresses`: default where the kernel cannot help."""
 
@@ -65,7 +70,7 @@ class FakeSupervisor:
         self.sandbox = sandbox
         self.python = python
         # Of the zygote itself.
-        self.address = f"127.{random.randint(32, 223)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+        self.address = random_address()
         self.address_key = secrets.token_hex(32)
         self.account_uid = ACCOUNT_UID if own_uid else uid
         self.socket_dir = self._folder("sockets")
@@ -149,10 +154,11 @@ class FakeSupervisor:
         """The connection and hello of a forked runner."""
         return self._waiting[token].get(timeout=TIMEOUT_SECONDS)
 
-    def start(self, definition=b"", entrypoint=None, address="127.83.4.9", runner_id="runner-1", scratch=True, **fields):
+    def start(self, definition=b"", entrypoint=None, address=None, runner_id="runner-1", scratch=True, **fields):
         """Fork and start; returns the Runner."""
         token = self.fork(runner_id)
         connection, hello = self.connect(token)
+        address = address or random_address()
         call = {"kind": "entrypoint", "entrypoint": entrypoint} if entrypoint else None
         setup = fields.pop("setup", None)
         call = call or {"kind": "serialized", "method": fields.pop("method", "pickle"), "definitionBytes": len(definition)}
