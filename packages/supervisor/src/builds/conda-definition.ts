@@ -1,4 +1,4 @@
-import { parse } from 'yaml';
+import { createRequire } from 'node:module';
 import type { Json } from '@lanner/protocol';
 import { buildFailed, isPresent, oldestPythonMinor, parseText, shown } from './definition-values.ts';
 import { maxRequirements, parseRequirementLines } from './requirement-lines.ts';
@@ -65,6 +65,8 @@ function readBase(configuration: JsonObject): JsonObject {
 function parseYaml(text: Json): Json {
   if (typeof text !== 'string') throw buildFailed(`env_yml_str is not a string: ${shown(text)}`);
   if (text.length > maxYamlChars) throw buildFailed(`env_yml_str is longer than ${maxYamlChars} characters.`);
+  // Loaded by the few who need it: it costs every start of a supervisor 25 ms.
+  const { parse } = createRequire(import.meta.url)('yaml') as typeof import('yaml');
   try {
     // Aliases are how a small text becomes a huge one, and environment files have no use for them. Looking for keys that stand
     // twice takes minutes when there are many; Python's parser lets the last one win as well.
