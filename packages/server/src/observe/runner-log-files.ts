@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LogLine } from './log-line.ts';
 import { isInRange, type LogRange, type RunnerLogOwner } from './runner-logs.ts';
@@ -45,11 +45,12 @@ export function openRunnerLogFiles(options: RunnerLogFilesOptions): RunnerLogFil
     const newest = (await listSegments(directory)).at(-1);
     if (newest === undefined) return segment(1);
     const path = join(directory, newest);
-    const text = await readFile(path, 'utf8');
-    lastSeq ??= findLastSeq(text);
+    const written = await readFile(path);
+    lastSeq ??= findLastSeq(written.toString());
     // A crash may have cut the last line off; what follows must not hang on to it.
-    if (text !== '' && !text.endsWith('\n')) await appendFile(path, '\n');
-    return { path, number: Number.parseInt(newest, 10), bytes: (await stat(path)).size };
+    const isCut = written.length > 0 && written.at(-1) !== 0x0a;
+    if (isCut) await appendFile(path, '\n');
+    return { path, number: Number.parseInt(newest, 10), bytes: written.length + Number(isCut) };
   };
 
   const segment = (number: number): Segment => ({

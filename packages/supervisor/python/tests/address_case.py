@@ -1,12 +1,12 @@
 """What the tests of addresses share: servers to run, addresses to give, and a case with one supervisor per class."""
 
 import os
-import random
 import socket
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from driver import any_address
 from modes import ModeCase
 
 SERVER = """
@@ -55,11 +55,6 @@ def is_open(address, port):
     with socket.socket() as probe:
         probe.settimeout(5)
         return probe.connect_ex((address, port)) == 0
-
-
-def any_address():
-    """An address of a runner, most likely nobody's: what ran a moment ago still holds its ports for a while."""
-    return f"127.{random.randint(32, 223)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
 
 
 class Case(ModeCase):

@@ -57,8 +57,8 @@ def problem_with_kernel_addresses():
     return probe()["addressesReason"] or None
 
 
-def random_address():
-    """As good as nobody's: there are twelve million."""
+def any_address():
+    """An address of a runner, most likely nobody's: what ran a moment ago still holds its ports for a while."""
     return f"127.{random.randint(32, 223)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
 
 
@@ -70,7 +70,7 @@ class FakeSupervisor:
         self.sandbox = sandbox
         self.python = python
         # Of the zygote itself.
-        self.address = random_address()
+        self.address = any_address()
         self.address_key = secrets.token_hex(32)
         self.account_uid = ACCOUNT_UID if own_uid else uid
         self.socket_dir = self._folder("sockets")
@@ -158,7 +158,7 @@ class FakeSupervisor:
         """Fork and start; returns the Runner."""
         token = self.fork(runner_id)
         connection, hello = self.connect(token)
-        address = address or random_address()
+        address = address or any_address()
         call = {"kind": "entrypoint", "entrypoint": entrypoint} if entrypoint else None
         setup = fields.pop("setup", None)
         call = call or {"kind": "serialized", "method": fields.pop("method", "pickle"), "definitionBytes": len(definition)}

@@ -8,8 +8,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import address_case
-from address_case import SERVER, any_address, machine_address
-from driver import function
+from address_case import SERVER, machine_address
+from driver import any_address, function
 from modes import for_each_mode
 
 

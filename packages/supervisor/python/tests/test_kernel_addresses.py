@@ -13,8 +13,8 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import address_case
-from address_case import NATIVE, SERVER, any_address, is_open, machine_address
-from driver import function, problem_with_kernel_addresses
+from address_case import NATIVE, SERVER, is_open, machine_address
+from driver import any_address, function, problem_with_kernel_addresses
 from modes import for_each_mode, modes
 
 

@@ -13,8 +13,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import driver
 import launch_case
-from address_case import NATIVE, any_address, is_open, machine_address
-from driver import FakeSupervisor, function, problem_with_kernel_addresses
+from address_case import NATIVE, is_open, machine_address
+from driver import FakeSupervisor, any_address, function, problem_with_kernel_addresses
 from modes import for_each_mode
 
 # Every way to `host`: by family, kind, past Python, and from a program started anew.

@@ -1,7 +1,8 @@
-import { access, constants, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { LannerError } from '@lanner/protocol';
-import { runProgram } from '../lib/run-program.ts';
+import { isExecutable } from '../lib/is-executable.ts';
+import { askProgram } from '../lib/run-program.ts';
 
 /** A program of this machine that builds conda environments. */
 export interface CondaTool {
@@ -24,7 +25,7 @@ export interface CondaTool {
 export async function findConda(hostEnv: Record<string, string>, signal: AbortSignal): Promise<CondaTool> {
   const unusable: string[] = [];
   for (const path of candidates(hostEnv)) {
-    if (!(await isProgram(path))) continue;
+    if (!(await isExecutable(path))) continue;
     const tool = await inspect(path, hostEnv, signal);
     if (tool !== undefined) return tool;
     unusable.push(path);
@@ -56,15 +57,8 @@ async function inspect(
   hostEnv: Record<string, string>,
   signal: AbortSignal,
 ): Promise<CondaTool | undefined> {
-  const lines: string[] = [];
-  const end = await runProgram({
-    program: path,
-    args: ['--version'],
-    env: hostEnv,
-    onLine: (line, stream) => stream === 'stdout' && lines.push(line),
-    signal,
-  }).catch(() => undefined);
-  const kind = end?.code === 0 ? readVersion(lines[0] ?? '', basename(path)) : undefined;
+  const lines = await askProgram({ program: path, args: ['--version'], env: hostEnv, signal });
+  const kind = lines && readVersion(lines[0] ?? '', basename(path));
   if (kind === undefined) return undefined;
   const real = await realpath(path);
   const isInPrefix = await stat(join(dirname(dirname(real)), 'conda-meta')).then(
@@ -85,11 +79,4 @@ export function readVersion(line: string, program: string): Pick<CondaTool, 'com
   const [, name = program, version, major] = found;
   if (name === 'mamba' && Number(major) < 2) return undefined;
   return { commandLine: name === 'conda' ? 'conda' : 'micromamba', label: `${name} ${version}` };
-}
-
-async function isProgram(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }

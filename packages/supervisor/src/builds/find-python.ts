@@ -1,7 +1,7 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { LannerError } from '@lanner/protocol';
-import { runProgram } from '../lib/run-program.ts';
+import { askProgram } from '../lib/run-program.ts';
 import { oldestPythonMinor } from './definition-values.ts';
 
 /** A Python on this machine, a real interpreter and no wrapper script. */
@@ -84,16 +84,9 @@ async function inspect(
   hostEnv: Record<string, string>,
   signal: AbortSignal,
 ): Promise<PythonInterpreter | undefined> {
-  const lines: string[] = [];
-  const end = await runProgram({
-    program: path,
-    args: ['-I', '-S', '-c', 'import sys; print(sys.executable); print(*sys.version_info[:3], sep=".")'],
-    env: hostEnv,
-    onLine: (line, stream) => stream === 'stdout' && lines.push(line),
-    signal,
-  }).catch(() => undefined);
-  const [executable, version] = lines;
-  if (end?.code !== 0 || executable === undefined || version === undefined) return undefined;
+  const args = ['-I', '-S', '-c', 'import sys; print(sys.executable); print(*sys.version_info[:3], sep=".")'];
+  const [executable, version] = (await askProgram({ program: path, args, env: hostEnv, signal })) ?? [];
+  if (executable === undefined || version === undefined) return undefined;
   return { path: await realpath(executable).catch(() => executable), version };
 }
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { access, constants, mkdir, realpath, rename, rm } from 'node:fs/promises';
+import { mkdir, realpath, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { LannerError } from '@lanner/protocol';
-import { runProgram } from '../lib/run-program.ts';
+import { isExecutable } from '../lib/is-executable.ts';
+import { askProgram, runProgram } from '../lib/run-program.ts';
 
 export interface FindUvOptions {
   /** PATH, HOME and what pip needs to reach its index. */
@@ -65,19 +66,9 @@ async function run(args: string[], program: string, options: FindUvOptions): Pro
 
 async function executable(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  return access(path, constants.X_OK).then(
-    () => realpath(path),
-    () => undefined,
-  );
+  return (await isExecutable(path)) ? realpath(path) : undefined;
 }
 
 async function isWorking(path: string, options: FindUvOptions): Promise<boolean> {
-  const end = await runProgram({
-    program: path,
-    args: ['--version'],
-    env: {},
-    onLine() {},
-    signal: options.signal,
-  }).catch(() => undefined);
-  return end?.code === 0;
+  return (await askProgram({ program: path, args: ['--version'], env: {}, signal: options.signal })) !== undefined;
 }

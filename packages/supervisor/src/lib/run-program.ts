@@ -54,3 +54,13 @@ export function runProgram(call: ProgramCall): Promise<ProgramEnd> {
     });
   });
 }
+
+/** What a program prints on standard output; undefined when it cannot be started or does not end well. */
+export async function askProgram(call: Omit<ProgramCall, 'onLine'>): Promise<string[] | undefined> {
+  const lines: string[] = [];
+  const end = await runProgram({
+    ...call,
+    onLine: (line, stream) => stream === 'stdout' && lines.push(line),
+  }).catch(() => undefined);
+  return end?.code === 0 ? lines : undefined;
+}

@@ -1,6 +1,6 @@
-import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { accountUid, LannerError, type SupervisorStatus } from '@lanner/protocol';
+import { isExecutable } from '../lib/is-executable.ts';
 import { runProgram } from '../lib/run-program.ts';
 import { probePath } from './exec-sandbox.ts';
 
@@ -112,10 +112,3 @@ const probeProgram = [
   'sys.argv = [sys.argv[1], "--probe"]',
   'runpy.run_path(sys.argv[0], run_name="__main__")',
 ].join('\n');
-
-async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-}

@@ -8,7 +8,6 @@ import { decideSlotOutcome } from '../decide-slot-outcome.ts';
 import { writeRawHead } from '../raw-answer.ts';
 import { withoutQueryToken } from '../read-credential.ts';
 import { toRunnerHeaders } from '../runner-request-headers.ts';
-
 import { toGatewayError } from '../to-gateway-error.ts';
 import { closeCodes, type CloseCode } from './frames.ts';
 import { toUpgradeHeaders } from './handshake-headers.ts';

@@ -131,7 +131,7 @@ export class AnswerParser {
     const framing = readAnswerFraming(this.#method, status, headers);
     if (framing === null) throw new BadAnswer('a length or transfer coding that contradicts itself');
     this.#keepsConnection = framing.kind !== 'until-close' && keepsConnection(first[1]!, headers);
-    this.#state = framing.kind === 'none' ? 'head' : framing.kind === 'chunked' ? 'chunk-size' : framing.kind;
+    if (framing.kind !== 'none') this.#state = framing.kind === 'chunked' ? 'chunk-size' : framing.kind;
     this.#leftBytes = framing.kind === 'sized' ? framing.sizeBytes : 0;
     this.#sink!.onHead(status, first[3] ?? '', headers);
     if (framing.kind === 'none') this.#finish(noTrailers);
